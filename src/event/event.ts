@@ -105,14 +105,7 @@ export interface EnvironmentEvent extends EventBase {
   readonly value: string;
 }
 
-export type Event =
-  | SyscallEvent
-  | ProbeEvent
-  | LogEvent
-  | TaskExitEvent
-  | GapEvent
-  | MarkEvent
-  | EnvironmentEvent;
+export type Event = SyscallEvent | ProbeEvent | LogEvent | TaskExitEvent | GapEvent | MarkEvent | EnvironmentEvent;
 
 /** The value of a field of a probe, or undefined where the recorder did not print it. */
 export function fieldOf(event: ProbeEvent, key: string): string | undefined {
