@@ -20,7 +20,9 @@ export interface Capture {
   readonly path: string;
   readonly manifest: Manifest;
   readonly sources: readonly Source[];
-  /** The environment snapshot, whole; empty without one. */
+  /** Text of `expected.json`; undefined without one. */
+  readonly expected: string | undefined;
+  /** The environment snapshot, whole; empty without one. Its file is the last of the sources. */
   readonly environment: readonly EnvironmentEvent[];
   /** Filled while the stream is read; capped, the number left out is in `diagnosticsLeftOut`. */
   readonly diagnostics: readonly Diagnostic[];
