@@ -102,10 +102,7 @@ async function look(
   const parser = source.importer.parser({ source: 0, file: source.file }, sink);
   const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
   const head = await source.bytes.peek(limit);
-  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
-  for (let start = 0; start < bytes.length; start += FIRST_LOOK) {
-    cutter.push(bytes.toString("latin1", start, start + FIRST_LOOK));
-  }
+  cutter.pushBytes(head);
   // The last line may be cut off: it is not looked at.
   if (head.length < limit) parser.end(cutter.end());
   return { sample: sampler.sample(), events };

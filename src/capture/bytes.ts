@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-/** Bytes read at a time. A retained piece of text pins its chunk, so chunks stay small; smaller ones cost time. */
+/** Bytes read at a time. */
 const CHUNK = 256 * 1024;
 
 /** The bytes of a file, however it is given: looked into at its beginning first, then read through once. */

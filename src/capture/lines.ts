@@ -1,6 +1,12 @@
 /** Bytes of a line at most; a longer one is left out. */
 export const MAX_LINE = 16 * 2 ** 20;
 
+/**
+ * Bytes turned into a string at a time. Above 128 KiB the string would be a large object of V8's, which costs ten times
+ * as much; and a line that somebody keeps pins the string that it was cut from.
+ */
+const SLICE = 64 * 1024;
+
 const CR = 13;
 const BOM = "\u00ef\u00bb\u00bf";
 
@@ -34,6 +40,13 @@ export class LineCutter {
     return this.#number;
   }
 
+  /** The next bytes. */
+  pushBytes(bytes: Uint8Array): void {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let start = 0; start < buffer.length; start += SLICE) this.push(buffer.toString("latin1", start, start + SLICE));
+  }
+
+  /** The next characters. */
   push(text: string): void {
     let start = 0;
     let lineFeed = text.indexOf("\n");

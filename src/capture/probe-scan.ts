@@ -3,8 +3,6 @@ import { LineCutter } from "./lines.js";
 
 /** Bytes of a trace that are searched for the names of its probes. */
 export const PROBE_SCAN = 16 * 2 ** 20;
-/** Text converted at a time. */
-const SLICE = 256 * 1024;
 
 /** Places in a line where a probe's name may begin: behind the time's colon; task names hold colons as well. */
 const MAX_PLACES = 6;
@@ -16,10 +14,7 @@ const MAX_PLACES = 6;
 export function scanProbes(head: Uint8Array): readonly string[] {
   const found = new Set<string>();
   const cutter = new LineCutter({ line: (text) => scanLine(text, found), tooLong: () => {} });
-  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
-  for (let start = 0; start < bytes.length; start += SLICE) {
-    cutter.push(bytes.toString("latin1", start, start + SLICE));
-  }
+  cutter.pushBytes(head);
   cutter.end();
   return recordedProbes(found);
 }

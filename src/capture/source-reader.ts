@@ -60,7 +60,7 @@ export async function* readSource(
   });
   try {
     for await (const chunk of source.bytes.stream()) {
-      cutter.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1"));
+      cutter.pushBytes(chunk);
       counts.lines = cutter.count;
       if (batch.length > 0) {
         yield batch;
