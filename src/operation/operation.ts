@@ -84,14 +84,16 @@ export type ApCall =
   | { readonly kind: "iommu-group"; readonly uuid: string; readonly group: number }
   | { readonly kind: "vm-create"; readonly vm: VmRef }
   | { readonly kind: "vm-close"; readonly vm: VmRef }
-  | { readonly kind: "dma-map" | "dma-unmap"; readonly process: number }
+  /** KVM_SET_DEVICE_ATTR on a vfio-kvm device: a group may learn or lose its guest (KVM-7, KVM-10). */
+  | { readonly kind: "guest-set"; readonly vm: VmRef | undefined }
+  | { readonly kind: "dma-unmap"; readonly process: number }
   /** Several last closes in one call: close_range, exec, the exit of a process. */
   | { readonly kind: "closes"; readonly closes: readonly ApCall[] }
   | {
       readonly kind: "pqap";
+      /** vCPU number; -1 where not recorded. */
       readonly vcpu: number;
-      /** The process of the vCPU's task, where known. */
-      readonly vm: VmRef | undefined;
+      readonly tid: number;
       readonly gr0: Word;
       readonly gr1: Word;
       readonly gr2: Word;

@@ -1,0 +1,97 @@
+import type { Capture } from "../capture/capture.js";
+import type { Model, ModelState, Setting } from "../model/core/model.js";
+import type { Operation } from "../operation/operation.js";
+import { Findings } from "./findings.js";
+import { Recorders } from "./observed.js";
+import { Tally } from "./tally.js";
+import { type Settled, Worlds } from "./worlds.js";
+
+/** What an operation came to, for those who want each one (`replay`, `onOperation`). */
+export interface Judged {
+  readonly operation: Operation;
+  readonly verdict: "checked" | "unchecked" | "divergent";
+  readonly rules: readonly string[];
+  /** The state after it, in the JSON form; made when asked for. */
+  state(): unknown;
+}
+
+export interface CheckerOptions {
+  readonly maxDivergences: number;
+  readonly unique: ReadonlySet<string>;
+  readonly onJudged: ((judged: Judged) => void) | undefined;
+}
+
+/** Holds the operations of one capture against the model of one system. */
+export class Checker<S extends ModelState> {
+  readonly tally = new Tally();
+  readonly findings: Findings;
+  readonly recorders: Recorders;
+  /** Rules that led to a result, an effect or a state of this capture. */
+  readonly reached = new Set<string>();
+  private readonly worlds: Worlds<S>;
+  private readonly model: Model<S>;
+  private readonly options: CheckerOptions;
+  /** Broken invariants that were reported: one finding each. */
+  private readonly broken = new Set<string>();
+  private cut = 0;
+
+  constructor(model: Model<S>, capture: Capture, setting: Setting, options: CheckerOptions) {
+    this.model = model;
+    this.options = options;
+    this.recorders = new Recorders(capture.sources);
+    this.findings = new Findings(capture, options.maxDivergences, options.unique);
+    this.worlds = new Worlds(model, model.initial(setting), this.recorders);
+  }
+
+  /** Takes the next group of overlapping operations. */
+  take(group: readonly Operation[]): void {
+    for (const operation of group) for (const { effect } of operation.effects) this.recorders.seen(effect.kind);
+    for (const settled of this.worlds.settle(group)) this.judge(settled);
+  }
+
+  /** Remarks for the report. */
+  notes(): readonly string[] {
+    const notes: string[] = [];
+    if (this.cut > 0)
+      notes.push(`${this.cut} operations: not all possibilities were tried, what is left of them is not decided`);
+    if (this.worlds.joined > 0) {
+      notes.push(
+        `${this.worlds.joined} possible states were joined, because overlapping operations left more than can be kept apart`,
+      );
+    }
+    return notes;
+  }
+
+  private judge(settled: Settled): void {
+    const { operation, trial, mismatches, touched } = settled;
+    const modelled = this.model.models(operation);
+    for (const rule of trial.rules) this.reached.add(rule.id);
+    if (settled.cut) this.cut++;
+    const divergent = mismatches !== undefined;
+    const checked = divergent || (trial.judged && trial.unchecked.length === 0);
+    if (modelled) this.tally.count(operation.name, trial.unchecked, checked);
+    if (mismatches !== undefined) {
+      this.findings.divergence(operation, mismatches, trial, this.model.describe(this.worlds.state, operation));
+    }
+    this.checkInvariants(operation, touched);
+    if (modelled && this.options.onJudged !== undefined) {
+      this.options.onJudged({
+        operation,
+        verdict: divergent ? "divergent" : checked ? "checked" : "unchecked",
+        rules: [...trial.rules].map((rule) => rule.id),
+        state: () => this.model.render(this.worlds.state),
+      });
+    }
+  }
+
+  private checkInvariants(operation: Operation, touched: ReadonlySet<object>): void {
+    if (touched.size === 0) return;
+    for (const { rule, message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
+      const key = `${rule.id} ${message}`;
+      if (this.broken.has(key) || this.broken.size > 1000) continue;
+      this.broken.add(key);
+      if (prescribedBy !== undefined) this.findings.defect(operation, [prescribedBy, rule], message);
+      else this.findings.invariant(operation, rule, message, this.model.describe(this.worlds.state, operation));
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import type { Changes } from "../model/core/journal.js";
+import type { Model, ModelState } from "../model/core/model.js";
+import type { Observability } from "../model/core/observability.js";
+import type { Mismatch, Trial } from "../model/core/trial.js";
+import type { Operation } from "../operation/operation.js";
+import { adoptObserved, applyJoined, attempt } from "./attempt.js";
+import { ordersOf } from "./orders.js";
+
+/** Candidate states beyond this many are joined field by field. */
+const FORKS = 8;
+
+/** What came of one operation of a group. */
+export interface Settled {
+  readonly operation: Operation;
+  readonly trial: Trial;
+  /** Set where no candidate state explains it. */
+  readonly mismatches: readonly Mismatch[] | undefined;
+  readonly touched: ReadonlySet<object>;
+  readonly cut: boolean;
+}
+
+/**
+ * The candidate states: one, except after overlapping operations whose order the observations leave open and whose
+ * outcome depends on it. A candidate that does not explain what follows is dropped, equal ones merge.
+ */
+export class Worlds<S extends ModelState> {
+  private states: S[];
+  private readonly model: Model<S>;
+  private readonly observability: Observability;
+  /** Candidates that were joined because there were too many. */
+  joined = 0;
+
+  constructor(model: Model<S>, initial: S, observability: Observability) {
+    this.model = model;
+    this.states = [initial];
+    this.observability = observability;
+  }
+
+  /** The candidate that has explained most: the first. */
+  get state(): S {
+    const [first] = this.states;
+    if (first === undefined) throw new Error("no candidate state left");
+    return first;
+  }
+
+  /** Holds a group of overlapping operations against all candidates. */
+  settle(group: readonly Operation[]): readonly Settled[] {
+    const next: S[] = [];
+    let settled: readonly Settled[] | undefined;
+    for (const [i, state] of this.states.entries()) {
+      const room = FORKS - next.length - (this.states.length - i);
+      const result = this.explain(state, group, room);
+      if (result === undefined) continue;
+      settled ??= result.settled;
+      next.push(...result.states);
+    }
+    if (settled === undefined) {
+      this.states = [this.state];
+      return this.diverge(this.state, group);
+    }
+    this.states = next;
+    this.mergeEqual();
+    return settled;
+  }
+
+  /** `room`: how many candidates may come out beyond one. */
+  private explain(
+    state: S,
+    group: readonly Operation[],
+    room: number,
+  ): { settled: readonly Settled[]; states: S[] } | undefined {
+    const [only] = group;
+    if (group.length === 1 && only !== undefined) {
+      const settled = this.run(state, only);
+      if (settled === undefined) return undefined;
+      state.journal.commit();
+      return { settled: [settled], states: [state] };
+    }
+    return this.explainOverlap(state, group, room);
+  }
+
+  private explainOverlap(
+    state: S,
+    group: readonly Operation[],
+    room: number,
+  ): { settled: readonly Settled[]; states: S[] } | undefined {
+    const outcomes: { settled: readonly Settled[]; changes: Changes }[] = [];
+    const everyOrder = group.length <= 4 && group.filter(changesSomething).length > 1;
+    for (const order of ordersOf(group)) {
+      const settled = this.runAll(state, order);
+      if (settled === undefined) continue;
+      if (!everyOrder) {
+        state.journal.commit();
+        return { settled, states: [state] };
+      }
+      const changes = state.journal.extract();
+      if (!outcomes.some((other) => sameChanges(other.changes, changes))) outcomes.push({ settled, changes });
+    }
+    const [first, ...others] = outcomes;
+    if (first === undefined) return undefined;
+    if (others.length === 0 || others.length > room) {
+      if (others.length > 0) this.joined += others.length;
+      applyJoined(
+        this.model,
+        state,
+        outcomes.map((outcome) => outcome.changes),
+      );
+      state.journal.commit();
+      return { settled: first.settled, states: [state] };
+    }
+    return { settled: first.settled, states: this.fork(state, group, outcomes.length) };
+  }
+
+  /** One state for each order that leads to another outcome. */
+  private fork(state: S, group: readonly Operation[], outcomes: number): S[] {
+    const states: S[] = [];
+    const seen: Changes[] = [];
+    for (const order of ordersOf(group)) {
+      if (this.runAll(state, order) === undefined) continue;
+      const changes = state.journal.extract();
+      if (seen.some((other) => sameChanges(other, changes))) continue;
+      seen.push(changes);
+      const copy = seen.length === outcomes ? state : this.model.clone(state);
+      this.runAll(copy, order);
+      copy.journal.commit();
+      states.push(copy);
+      if (seen.length === outcomes) break;
+    }
+    return states;
+  }
+
+  private runAll(state: S, order: readonly Operation[]): readonly Settled[] | undefined {
+    const settled: Settled[] = [];
+    for (const operation of order) {
+      const one = this.run(state, operation);
+      if (one === undefined) {
+        state.journal.rollback();
+        return undefined;
+      }
+      settled.push(one);
+    }
+    return settled;
+  }
+
+  private run(state: S, operation: Operation): Settled | undefined {
+    const mark = state.journal.mark();
+    const result = attempt(this.model, state, operation, this.observability);
+    if (result.kind === "refused") return undefined;
+    const touched = state.journal.touched(mark);
+    return { operation, trial: result.trial, mismatches: undefined, touched, cut: result.cut };
+  }
+
+  /** No candidate explains the group: it is taken in order, and the operation that does not fit is a divergence. */
+  private diverge(state: S, group: readonly Operation[]): readonly Settled[] {
+    const settled: Settled[] = [];
+    const order = [...group].sort((a, b) => a.end - b.end || a.begin - b.begin);
+    for (const operation of order) {
+      const result = attempt(this.model, state, operation, this.observability);
+      if (result.kind === "explained") {
+        const touched = state.journal.touched();
+        state.journal.commit();
+        settled.push({ operation, trial: result.trial, mismatches: undefined, touched, cut: result.cut });
+        continue;
+      }
+      const trial = adoptObserved(this.model, state, operation, this.observability);
+      const touched = state.journal.touched();
+      state.journal.commit();
+      settled.push({ operation, trial, mismatches: result.mismatches, touched, cut: result.cut });
+    }
+    return settled;
+  }
+
+  /** Candidates that have become the same are one again. */
+  private mergeEqual(): void {
+    if (this.states.length < 2) return;
+    const seen = new Set<string>();
+    this.states = this.states.filter((state) => {
+      const print = this.model.fingerprint(state);
+      return !seen.has(print) && seen.add(print);
+    });
+  }
+}
+
+function changesSomething(operation: Operation): boolean {
+  const { kind } = operation.call;
+  return kind !== "attribute-read" && kind !== "attribute-open" && kind !== "pqap" && kind !== "iommu-group";
+}
+
+/** Whether two runs lead to the same state. */
+function sameChanges(a: Changes, b: Changes): boolean {
+  if (a.fields.size !== b.fields.size || a.keys.length !== b.keys.length) return false;
+  for (const [object, fields] of a.fields) {
+    const other = b.fields.get(object);
+    if (other === undefined || other.size !== fields.size) return false;
+    for (const [key, value] of fields) if (!sameValue(value, other.get(key))) return false;
+  }
+  return true;
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  return typeof a === "object" && typeof b === "object" && a !== null && b !== null && sameBits(a, b);
+}
+
+/** Masks are values: two objects with the same words are the same. */
+function sameBits(a: object, b: object): boolean {
+  return "ones" in a && "ones" in b && JSON.stringify(a) === JSON.stringify(b);
+}

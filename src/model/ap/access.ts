@@ -1,0 +1,106 @@
+import type { Attribute } from "../../operation/attribute.js";
+import type { ApCall } from "../../operation/operation.js";
+import { is, not, type Tri } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { mdevAt } from "./mdevs.js";
+import { driverNow, queueAt } from "./queues.js";
+import type { ApState, QueueDriver } from "./state.js";
+import { SYSFS } from "./store.js";
+
+type Open = Extract<ApCall, { kind: "attribute-open" }>;
+type Mode = "read" | "write" | "both";
+
+const MDEV_FILES: ReadonlyMap<string, Mode> = new Map<string, Mode>([
+  ["assign_adapter", "write"],
+  ["unassign_adapter", "write"],
+  ["assign_domain", "write"],
+  ["unassign_domain", "write"],
+  ["assign_control_domain", "write"],
+  ["unassign_control_domain", "write"],
+  ["remove", "write"],
+  ["matrix", "read"],
+  ["guest_matrix", "read"],
+  ["control_domains", "read"],
+]);
+const TYPE_FILES: ReadonlyMap<string, Mode> = new Map<string, Mode>([
+  ["create", "write"],
+  ["available_instances", "read"],
+  ["device_api", "read"],
+  ["name", "read"],
+]);
+const BUS_FILES: ReadonlyMap<string, Mode> = new Map<string, Mode>([
+  ["apmask", "both"],
+  ["aqmask", "both"],
+  ["config_time", "both"],
+  ["ap_domain", "both"],
+  ["ap_adapter_mask", "read"],
+  ["ap_usage_domain_mask", "read"],
+  ["ap_control_domain_mask", "read"],
+  ["ap_max_domain_id", "read"],
+  ["ap_max_adapter_id", "read"],
+]);
+
+/** An open of an attribute: whether it must succeed, and what it answers else (vfio-ap-config 2.3). */
+export function open(x: Trial, s: ApState, call: Open): void {
+  const mode = modeOf(s, call.attribute);
+  if (mode === undefined) {
+    x.cannotCheck("the attribute is not modelled");
+    return;
+  }
+  const there = exists(x, s, call.attribute);
+  if (x.refuse(not(there), call.create ? "EACCES" : "ENOENT", SYSFS)) {
+    learnAbsent(s, call.attribute, there);
+    return;
+  }
+  if (x.refuse(mode !== "both" && call.access !== mode, "EACCES", SYSFS)) return;
+  x.succeeds(SYSFS);
+  learnPresent(s, call.attribute);
+}
+
+function modeOf(s: ApState, attribute: Attribute): Mode | undefined {
+  switch (attribute.on) {
+    case "mdev":
+      return MDEV_FILES.get(attribute.name);
+    case "mdev-type":
+      return TYPE_FILES.get(attribute.name);
+    case "bus":
+      return BUS_FILES.get(attribute.name);
+    case "driver":
+      return "write";
+    case "queue":
+      return attribute.name === "status" && s.parameters.profile === "linux-6.1" ? "read" : undefined;
+    case "card":
+      return undefined;
+  }
+}
+
+function exists(x: Trial, s: ApState, attribute: Attribute): Tri {
+  switch (attribute.on) {
+    case "mdev": {
+      const m = mdevAt(s, attribute.uuid);
+      if (attribute.name === "guest_matrix" && !s.parameters.dynamic) return false;
+      if (m.removing) return "unknown";
+      return is(m.present, true);
+    }
+    case "mdev-type":
+    case "driver":
+      return attribute.on === "driver" && attribute.driver !== "vfio_ap" ? "unknown" : is(s.host.loaded, true);
+    case "bus":
+      return true;
+    case "queue":
+      return is<QueueDriver>(driverNow(x, s, queueAt(s, attribute.apqn)), "vfio_ap");
+    case "card":
+      return "unknown";
+  }
+}
+
+function learnAbsent(s: ApState, attribute: Attribute, there: Tri): void {
+  if (attribute.on !== "mdev" || there !== "unknown") return;
+  const m = mdevAt(s, attribute.uuid);
+  if (!m.removing) s.journal.set(m, "present", false);
+}
+
+function learnPresent(s: ApState, attribute: Attribute): void {
+  if (attribute.on === "mdev") s.journal.set(mdevAt(s, attribute.uuid), "present", true);
+  if (attribute.on === "mdev" || attribute.on === "mdev-type") s.journal.set(s.host, "loaded", true);
+}

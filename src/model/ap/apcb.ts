@@ -1,0 +1,255 @@
+import * as mask from "../../event/mask.js";
+import { apqnText } from "../../operation/attribute.js";
+import type { ApEffect } from "../../operation/effect.js";
+import {
+  admits,
+  type Bits,
+  difference,
+  exactly,
+  intersection,
+  intersects,
+  isExact,
+  joinBits,
+  possible,
+  same,
+} from "../core/bits.js";
+import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { guestOf, pointerFits } from "./guests.js";
+import { configRule, V12_V61, V61 } from "./profile.js";
+import type { ApState, Guest, Mdev, Queue } from "./state.js";
+
+export const APCB_1 = configRule(
+  "APCB-1",
+  "Filtering of the matrix (REFILTER)",
+  "The shadow is the matrix cut to the host configuration; an adapter with any domain of the shadow whose queue is not linked to the mdev, or whose last reset did not end with response code 00, is left out as a whole. Domains are never left out for missing queues, and control domains are not touched.",
+  "vfio_ap_ops.c:vfio_ap_mdev_filter_matrix",
+  V61,
+);
+export const APCB_2 = configRule(
+  "APCB-2",
+  "Filtering of control domains (REFILTER-CD)",
+  "The shadow's control domains are the assigned ones that the host configuration has.",
+  "vfio_ap_ops.c:vfio_ap_mdev_filter_cdoms",
+  V61,
+);
+export const APCB_7 = configRule(
+  "APCB-7",
+  "What reaches the CRYCB",
+  "Only a commit of the shadow and a clear write the guest's CRYCB; with a guest the block equals the shadow, cut to the format.",
+  "vfio_ap_mdev_update_guest_apcb; kvm-s390.c:kvm_arch_crypto_set_masks",
+);
+export const NOND_7 = configRule(
+  "NOND-7",
+  "Number of apcb_set events",
+  "Exactly one for each commit: none for an mdev without a guest, none for a store that changes nothing in the shadow, never two for one store.",
+  "vfio_ap_mdev_update_guest_apcb",
+  V12_V61,
+);
+
+/** HAS(m, apqn): the queue is in the mdev's table. */
+export function linkedTo(queue: Queue | undefined, m: Mdev): Tri {
+  return queue === undefined ? false : is<Mdev | null>(queue.linked, m);
+}
+
+/** Whether a queue lets its adapter pass APCB-1. */
+function passable(queue: Queue | undefined, m: Mdev): Tri {
+  if (queue === undefined) return false;
+  return and(linkedTo(queue, m), is(queue.resetRc, 0));
+}
+
+/** REFILTER(m): computes the shadow's adapters and domains anew; whether they changed (APCB-1). */
+export function refilter(x: Trial, s: ApState, m: Mdev): Tri {
+  x.by(APCB_1);
+  const { host } = s;
+  const aqm = intersection(m.aqm, host.infoAqm);
+  const apm = dropIncomplete(s, m, intersection(m.apm, host.infoApm), aqm);
+  const changed = not(and(same(apm, m.shApm), same(aqm, m.shAqm)));
+  s.journal.set(m, "shApm", changed === false ? m.shApm : apm);
+  s.journal.set(m, "shAqm", changed === false ? m.shAqm : aqm);
+  return changed;
+}
+
+function dropIncomplete(s: ApState, m: Mdev, apm: Bits, aqm: Bits): Bits {
+  const domains = mask.bitsOf(possible(aqm));
+  let out = mask.emptyMask;
+  let doubtful = mask.emptyMask;
+  for (const apid of mask.bitsOf(possible(apm))) {
+    for (const apqi of domains) {
+      const pass = passable(s.queues.get((apid << 8) | apqi), m);
+      if (pass === true) continue;
+      if (pass === false && mask.hasBit(aqm.ones, apqi)) {
+        out = mask.withBit(out, apid);
+        break;
+      }
+      doubtful = mask.withBit(doubtful, apid);
+    }
+  }
+  const kept = difference(apm, exactly(out));
+  if (mask.isEmpty(doubtful)) return kept;
+  // An adapter in doubt may be in the shadow or not.
+  return joinBits(kept, difference(kept, exactly(doubtful)));
+}
+
+/** REFILTER-CD(m): the shadow's control domains; whether they changed (APCB-2). */
+export function refilterControl(x: Trial, s: ApState, m: Mdev): Tri {
+  x.by(APCB_2);
+  const adm = intersection(m.adm, s.host.infoAdm);
+  const changed = not(same(adm, m.shAdm));
+  s.journal.set(m, "shAdm", changed === false ? m.shAdm : adm);
+  return changed;
+}
+
+/** What the shadow was, to be able to say that nothing changed. */
+export interface ShadowBefore {
+  readonly apm: Bits;
+  readonly aqm: Bits;
+  readonly adm: Bits;
+}
+
+export function shadowOf(m: Mdev): ShadowBefore {
+  return { apm: m.shApm, aqm: m.shAqm, adm: m.shAdm };
+}
+
+/**
+ * COMMIT(m), if the shadow changed: one apcb_set with the three shadow masks for an mdev with a guest. What is not known
+ * of the shadow, or of the guest, follows from whether the event is seen.
+ */
+export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: ShadowBefore): void {
+  if (changed === false || m.kvm === null) return;
+  if (changed === true && isKnown(m.kvm)) {
+    commit(x, s, m);
+    return;
+  }
+  const seen = x.maybe("apcb_set", (effect) => setDiffers(m, effect));
+  if (seen !== undefined) {
+    adopt(x, s, m, seen);
+    return;
+  }
+  if (!x.certain("apcb_set")) {
+    blurGuest(s, m);
+    return;
+  }
+  // Nothing was sent: there is no guest, or the shadow is what it was.
+  if (changed === true) s.journal.set(m, "kvm", null);
+  else if (isKnown(m.kvm)) restoreShadow(s, m, before);
+}
+
+/** One apcb_set with the shadow for the guest that the mdev has. */
+export function commit(x: Trial, s: ApState, m: Mdev): void {
+  const seen = x.expect(
+    "apcb_set",
+    (effect) => setDiffers(m, effect),
+    () => `apcb_set ${shadowText(m)}`,
+    APCB_7,
+    NOND_7,
+  );
+  if (seen !== undefined) adopt(x, s, m, seen);
+  else if (isKnown(m.kvm) && m.kvm !== null) loadGuest(s, m.kvm, m);
+}
+
+/** Says how an observed apcb_set differs from the mdev's shadow and guest. */
+function setDiffers(m: Mdev, effect: Extract<ApEffect, { kind: "apcb_set" }>): string | undefined {
+  const fits =
+    admits(m.shApm, effect.apm) &&
+    admits(m.shAqm, effect.aqm) &&
+    admits(m.shAdm, effect.adm) &&
+    (!isKnown(m.kvm) || m.kvm === null || pointerFits(m.kvm, effect.kvm));
+  if (fits) return undefined;
+  return `apcb_set kvm ${effect.kvm} apm ${masked(effect.apm)} aqm ${masked(effect.aqm)} adm ${masked(effect.adm)}`;
+}
+
+/** The observed masks are the shadow, and what the guest has now. */
+function adopt(x: Trial, s: ApState, m: Mdev, effect: Extract<ApEffect, { kind: "apcb_set" }>): void {
+  learnShadow(s, m, effect.apm, effect.aqm, effect.adm);
+  const guest = isKnown(m.kvm) && m.kvm !== null ? m.kvm : guestOf(s, effect.kvm, undefined);
+  if (guest === undefined) return;
+  if (guest.pointer === undefined) s.journal.set(guest, "pointer", effect.kvm);
+  if (m.kvm !== guest) s.journal.set(m, "kvm", guest);
+  if (guest.hook !== m) s.journal.set(guest, "hook", m);
+  loadGuest(s, guest, m);
+  x.agrees();
+}
+
+/** The shadow is seen: unknown bits become known. */
+export function learnShadow(s: ApState, m: Mdev, apm: mask.Mask, aqm: mask.Mask, adm: mask.Mask | undefined): void {
+  const doubtful = !(isExact(m.shApm) && isExact(m.shAqm));
+  if (!isExact(m.shApm) || !mask.sameMask(m.shApm.ones, apm)) s.journal.set(m, "shApm", exactly(apm));
+  if (!isExact(m.shAqm) || !mask.sameMask(m.shAqm.ones, aqm)) s.journal.set(m, "shAqm", exactly(aqm));
+  if (adm !== undefined && (!isExact(m.shAdm) || !mask.sameMask(m.shAdm.ones, adm))) {
+    s.journal.set(m, "shAdm", exactly(adm));
+  }
+  if (doubtful) learnFromFilter(s, m);
+}
+
+/** An adapter that passed shows that its queues were linked (INV-4): what was not known of them is. */
+function learnFromFilter(s: ApState, m: Mdev): void {
+  for (const apid of mask.bitsOf(m.shApm.ones)) {
+    for (const apqi of mask.bitsOf(m.shAqm.ones)) {
+      const queue = s.queues.get((apid << 8) | apqi);
+      if (queue === undefined || isKnown(queue.linked)) continue;
+      s.journal.set(queue, "linked", m);
+      s.journal.set(queue, "owner", m);
+      s.journal.set(queue, "driver", "vfio_ap");
+    }
+  }
+}
+
+/** KVM-11: the guest runs with the shadow. */
+function loadGuest(s: ApState, guest: Guest, m: Mdev): void {
+  s.journal.set(guest, "apm", m.shApm);
+  s.journal.set(guest, "aqm", m.shAqm);
+  s.journal.set(guest, "adm", m.shAdm);
+}
+
+function blurGuest(s: ApState, m: Mdev): void {
+  if (isKnown(m.kvm) && m.kvm !== null) loadGuest(s, m.kvm, m);
+}
+
+function restoreShadow(s: ApState, m: Mdev, before: ShadowBefore): void {
+  s.journal.set(m, "shApm", narrower(m.shApm, before.apm));
+  s.journal.set(m, "shAqm", narrower(m.shAqm, before.aqm));
+  s.journal.set(m, "shAdm", narrower(m.shAdm, before.adm));
+}
+
+/** Of two descriptions of the same mask, the one that says more. */
+function narrower(a: Bits, b: Bits): Bits {
+  if (isExact(a)) return a;
+  return isExact(b) ? b : a;
+}
+
+/** RESERVED(P, Q): some APQN of the product belongs to the default drivers. */
+export function reserved(s: ApState, apm: Bits, aqm: Bits): Tri {
+  return and(intersects(apm, s.host.apmask), intersects(aqm, s.host.aqmask));
+}
+
+/** SHARED(m, P, Q): some other mdev has an APQN of the product (SHARE-1). */
+export function shared(s: ApState, m: Mdev | undefined, apm: Bits, aqm: Bits): Tri {
+  let any: Tri = false;
+  for (const other of s.mdevs.values()) {
+    if (other === m || other.present === false) continue;
+    const conflict = and(and(is(other.present, true), intersects(apm, other.apm)), intersects(aqm, other.aqm));
+    any = or(any, conflict);
+    if (any === true) return true;
+  }
+  return any === false && is(s.host.hiddenMdevs, 0) !== true ? "unknown" : any;
+}
+
+export function shadowText(m: Mdev): string {
+  return `apm ${maskedBits(m.shApm)} aqm ${maskedBits(m.shAqm)} adm ${maskedBits(m.shAdm)}`;
+}
+
+function maskedBits(bits: Bits): string {
+  return isExact(bits) ? masked(bits.ones) : `${masked(bits.ones)} (unknown: ${masked(bits.maybe)})`;
+}
+
+/** A mask for people: its numbers in hex, ranges joined; long lists as digits. */
+export function masked(value: mask.Mask): string {
+  const bits = mask.bitsOf(value);
+  if (bits.length > 16) return mask.maskText(value);
+  return `{${bits.map((bit) => bit.toString(16).padStart(2, "0")).join(",")}}`;
+}
+
+export function queueName(queue: Queue): string {
+  return apqnText(queue.apqn);
+}

@@ -1,0 +1,91 @@
+import { Bits, joinBits } from "../core/bits.js";
+import { join, OneOf } from "../core/known.js";
+import { ApState, Card, DeviceFile, Group, Guest, Mdev, Queue, VcpuTask } from "./state.js";
+
+/** A copy of a state that shares nothing that can change: for a fork of the check. */
+export function cloneState(s: ApState): ApState {
+  const copy = new ApState(s.parameters);
+  const twins = new Map<object, object>();
+  const twin = <T extends object>(object: T, fresh: T): T => {
+    twins.set(object, fresh);
+    return fresh;
+  };
+  for (const [key, m] of s.mdevs) copy.mdevs.set(key, twin(m, new Mdev(m.uuid)));
+  for (const [key, queue] of s.queues) copy.queues.set(key, twin(queue, new Queue(queue.apqn)));
+  for (const [key, card] of s.cards) copy.cards.set(key, twin(card, new Card(card.apid)));
+  for (const [key, guest] of s.guests)
+    copy.guests.set(key, twin(guest, new Guest(guest.number, guest.pointer, guest.vm)));
+  for (const [key, group] of s.groups) copy.groups.set(key, twin(group, new Group(group.number)));
+  for (const [key, device] of s.devices) copy.devices.set(key, twin(device, new DeviceFile(device.id, undefined)));
+  for (const [key, task] of s.vcpus) copy.vcpus.set(key, twin(task, new VcpuTask(task.tid)));
+  for (const [from, to] of twins) copyFields(from, to, twins);
+  copyFields(s.host, copy.host, twins);
+  copy.clock.now = s.clock.now;
+  return copy;
+}
+
+/** Copies the fields of an object; a field that holds another object of the state gets that one's copy. */
+function copyFields(from: object, to: object, twins: ReadonlyMap<object, object>): void {
+  for (const key of Object.keys(from)) Reflect.set(to, key, translated(Reflect.get(from, key), twins));
+}
+
+function translated(value: unknown, twins: ReadonlyMap<object, object>): unknown {
+  if (value instanceof OneOf) return new OneOf(value.values.map((one: unknown) => translated(one, twins)));
+  if (typeof value !== "object" || value === null) return value;
+  return twins.get(value) ?? value;
+}
+
+/** Fields that always hold a value: of two runs that end differently there, the later place in time, or the first, counts. */
+const PLAIN = new Set([
+  "now",
+  "createdAt",
+  "linkedAt",
+  "order",
+  "pointer",
+  "vm",
+  "name",
+  "live",
+  "removing",
+  "tainted",
+  "status",
+  "mdev",
+]);
+
+/** What a field allows after two runs that both explain an observation. */
+export function joinField(object: object, key: string, a: unknown, b: unknown): unknown {
+  if (a === b) return a;
+  if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
+  if (PLAIN.has(key) && !(object instanceof DeviceFile)) {
+    return typeof a === "number" && typeof b === "number" ? Math.max(a, b) : a;
+  }
+  return join(a, b);
+}
+
+/** A text that two states have in common exactly if all their objects have the same fields. */
+export function fingerprint(s: ApState): string {
+  const objects: readonly Iterable<object>[] = [
+    [s.host],
+    s.mdevs.values(),
+    s.queues.values(),
+    s.guests.values(),
+    s.groups.values(),
+    s.devices.values(),
+    s.vcpus.values(),
+  ];
+  return objects.map((kind) => [...kind].map(fieldsText).join("\n")).join("\n\n");
+}
+
+function fieldsText(object: object): string {
+  const nested = (key: string, value: unknown): unknown => (key === "" ? value : nameOf(value));
+  return JSON.stringify(object, nested);
+}
+
+/** Objects of the state stand in the text of another one by their names. */
+function nameOf(value: unknown): unknown {
+  if (value instanceof Mdev) return `mdev ${value.uuid}`;
+  if (value instanceof Queue) return `queue ${value.apqn}`;
+  if (value instanceof Guest) return `guest ${value.number}`;
+  if (value instanceof Group) return `group ${value.number}`;
+  if (value instanceof Map) return [...value];
+  return value;
+}

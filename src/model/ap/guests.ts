@@ -1,0 +1,61 @@
+import type { Tri } from "../core/known.js";
+import { type ApState, Guest } from "./state.js";
+
+/** The live guest with that kvm pointer, the newest one where a pointer was used again. */
+export function guestByPointer(s: ApState, pointer: string): Guest | undefined {
+  let found: Guest | undefined;
+  for (const guest of s.guests.values()) {
+    if (guest.live && guest.pointer === pointer) found = guest;
+  }
+  return found;
+}
+
+export function guestByVm(s: ApState, vm: number): Guest | undefined {
+  for (const guest of s.guests.values()) {
+    if (guest.live && guest.vm === vm) return guest;
+  }
+  return undefined;
+}
+
+/**
+ * The guest that a kvm pointer, a VM descriptor or both name: the two are put together when they are first seen in one
+ * operation. A guest that is met for the first time here existed before the recording, unless its VM descriptor is known.
+ */
+export function guestOf(s: ApState, pointer: string | undefined, vm: number | undefined): Guest | undefined {
+  const byVm = vm === undefined ? undefined : guestByVm(s, vm);
+  const byPointer = pointer === undefined ? undefined : guestByPointer(s, pointer);
+  if (byVm !== undefined) {
+    if (pointer !== undefined && byVm.pointer === undefined && byPointer === undefined) {
+      s.journal.set(byVm, "pointer", pointer);
+    }
+    return byVm.pointer === pointer || pointer === undefined ? byVm : (byPointer ?? byVm);
+  }
+  if (byPointer !== undefined) {
+    if (vm !== undefined && byPointer.vm === undefined) s.journal.set(byPointer, "vm", vm);
+    return byPointer;
+  }
+  return pointer === undefined && vm === undefined ? undefined : newGuest(s, pointer, vm);
+}
+
+/** A guest seen for the first time. */
+export function newGuest(s: ApState, pointer: string | undefined, vm: number | undefined): Guest {
+  const guest = new Guest(s.tick(), pointer, vm);
+  s.journal.add(s.guests, guest.number, guest);
+  return guest;
+}
+
+/** Whether an effect's kvm pointer names the guest; a guest without a known pointer may be any. */
+export function pointerFits(guest: Guest, pointer: string): boolean {
+  return guest.pointer === undefined || guest.pointer === pointer;
+}
+
+/** For people. */
+export function guestName(guest: Guest): string {
+  return guest.pointer ?? guest.name ?? `guest ${guest.number}`;
+}
+
+/** Whether the guest has an mdev. */
+export function hasHook(guest: Guest): Tri {
+  if (guest.hook === null) return false;
+  return typeof guest.hook === "object" && "uuid" in guest.hook ? true : "unknown";
+}

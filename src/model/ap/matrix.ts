@@ -1,0 +1,267 @@
+import { bitsOf } from "../../event/mask.js";
+import * as bits from "../core/bits.js";
+import { and, isKnown, type Tri, unknown } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
+import type { Trial } from "../core/trial.js";
+import { commitIf, linkedTo, refilter, refilterControl, reserved, shadowOf, shared } from "./apcb.js";
+import { parseNumber } from "./numbers.js";
+import { ALL, configRule, V61 } from "./profile.js";
+import { link } from "./queues.js";
+import { bucketOf, type Candidate, PLUG_4, resetQueues } from "./reset.js";
+import type { ApState, Mdev, Queue } from "./state.js";
+import { type AttributeWrite, stored, stringOf } from "./store.js";
+
+export const ASG_1 = configRule(
+  "ASG-1",
+  "assign_adapter and assign_domain: order of checks and effects",
+  "Parse (EINVAL, ERANGE), maximum (ENODEV), already assigned (nothing happens), reserved for the host (EADDRNOTAVAIL), shared with another mdev (EADDRINUSE); then the bit is set, bound queues are linked, the matrix is filtered again and the guest gets the shadow if it changed.",
+  "vfio_ap_ops.c:assign_adapter_store, assign_domain_store, vfio_ap_mdev_validate_masks",
+);
+export const ASG_3 = configRule(
+  "ASG-3",
+  "Assigning twice",
+  "A number that is assigned already returns the count; nothing else happens.",
+  "vfio_ap_ops.c:assign_adapter_store",
+  V61,
+);
+export const ASG_4 = configRule(
+  "ASG-4",
+  "unassign_adapter and unassign_domain",
+  "Parse, maximum; a number that is not assigned returns the count; else the bit is cleared, the queues are unlinked, the number leaves the shadow and the guest, and the queues that were in the shadow are reset.",
+  "vfio_ap_ops.c:unassign_adapter_store, unassign_domain_store",
+);
+export const CDOM_1 = configRule(
+  "CDOM-1",
+  "assign_control_domain",
+  "Parse, maximum; already assigned: nothing; else the bit is set and the guest gets it if the host has that control domain. Nothing is reserved or shared.",
+  "vfio_ap_ops.c:assign_control_domain_store",
+);
+export const CDOM_2 = configRule(
+  "CDOM-2",
+  "unassign_control_domain",
+  "Parse, maximum; not assigned: nothing; else the bit is cleared, and taken from the guest if it had it.",
+  "vfio_ap_ops.c:unassign_control_domain_store",
+);
+export const SHARE_1 = configRule(
+  "SHARE-1",
+  "Unit of sharing",
+  "Two mdevs conflict if both their adapters and their usage domains intersect; control domains, guests and bindings play no role.",
+  "vfio_ap_mdev_verify_no_sharing",
+);
+export const SHARE_2 = configRule(
+  "SHARE-2",
+  "Errno of a sharing conflict",
+  "An assign answers EADDRINUSE, a mask write EBUSY.",
+  "vfio_ap_ops.c:vfio_ap_mdev_verify_no_sharing",
+);
+export const GRAMMAR_N = configRule(
+  "2.4",
+  "Grammar of numbers",
+  "kstrtoul with base 0: optional plus, 0x, 0 or decimal digits, at most one newline at the very end; ERANGE above 2^64-1, else EINVAL.",
+  "lib/kstrtox.c",
+  ALL,
+);
+export const PLUG_1 = configRule(
+  "PLUG-1",
+  "Assign with a guest",
+  "The whole matrix is filtered again: an assign can bring in adapters that are complete now and throw out adapters that lack the new domain.",
+  "vfio_ap_ops.c:vfio_ap_mdev_filter_matrix",
+  V61,
+);
+export const PLUG_3 = configRule(
+  "PLUG-3",
+  "Unassign with a guest",
+  "The number leaves the shadow and the guest; nothing is filtered again.",
+  "vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain",
+);
+
+export type Side = "adapter" | "domain";
+
+/** A write to assign_adapter or assign_domain. */
+export function assign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  x.by(ASG_1);
+  const n = numberWritten(x, s, m, side, call, ASG_1);
+  if (n === undefined) return;
+  const own = side === "adapter" ? m.apm : m.aqm;
+  if (alreadyIn(x, bits.has(own, n))) {
+    stored(x, call);
+    x.by(ASG_3);
+    return;
+  }
+  const withN = bits.add(own, n);
+  const apm = side === "adapter" ? withN : m.apm;
+  const aqm = side === "adapter" ? m.aqm : withN;
+  if (x.refuse(reserved(s, apm, aqm), "EADDRNOTAVAIL", ASG_1)) return;
+  if (x.refuse(shared(s, m, apm, aqm), "EADDRINUSE", ASG_1, SHARE_1, SHARE_2)) return;
+  const before = shadowOf(m);
+  s.journal.set(m, side === "adapter" ? "apm" : "aqm", withN);
+  for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
+  x.by(PLUG_1);
+  commitIf(x, s, m, refilter(x, s, m), before);
+  stored(x, call);
+}
+
+/** A membership that is not known: a successful store was either, and nothing else tells unless the guest was updated. */
+function alreadyIn(x: Trial, member: Tri): boolean {
+  if (member !== "unknown") return member;
+  return x.observedSuccess !== false && x.peek("apcb_set") === undefined && x.choose(2) === 1;
+}
+
+/** A write to unassign_adapter or unassign_domain (ASG-4, PLUG-3, PLUG-4). */
+export function unassign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  x.by(ASG_4);
+  const n = numberWritten(x, s, m, side, call, ASG_4);
+  if (n === undefined) return;
+  const own = side === "adapter" ? m.apm : m.aqm;
+  if (bits.has(own, n) === false) {
+    stored(x, call);
+    return;
+  }
+  const before = shadowOf(m);
+  const shOwn = side === "adapter" ? m.shApm : m.shAqm;
+  const shOther = side === "adapter" ? m.shAqm : m.shApm;
+  const inShadow = bits.has(shOwn, n);
+  const other = side === "adapter" ? m.aqm : m.apm;
+  s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.remove(own, n));
+  const resets = unlinkAll(s, m, side, n, other, inShadow, shOther);
+  if (inShadow !== false) {
+    x.by(PLUG_3);
+    s.journal.set(m, side === "adapter" ? "shApm" : "shAqm", bits.remove(shOwn, n));
+    commitIf(x, s, m, inShadow, before);
+  }
+  if (resets.length > 0) {
+    x.by(PLUG_4);
+    resetQueues(x, s, resets);
+  }
+  for (const { queue } of firstOfBuckets(resets)) s.journal.set(queue, "owner", null);
+  stored(x, call);
+}
+
+/** Unlinks the queues of an unassigned number; those that were in the shadow, in the order of their reset. */
+function unlinkAll(
+  s: ApState,
+  m: Mdev,
+  side: Side,
+  n: number,
+  other: bits.Bits,
+  inShadow: Tri,
+  shOther: bits.Bits,
+): Candidate[] {
+  const resets: Candidate[] = [];
+  for (const queue of productOf(s, side, n, other)) {
+    const linked = linkedTo(queue, m);
+    if (linked === false) continue;
+    s.journal.set(queue, "linked", linked === true ? null : unknown);
+    const seen = and(and(linked, inShadow), bits.has(shOther, side === "adapter" ? queue.apqi : queue.apid));
+    if (seen !== false) resets.push({ queue, certain: seen === true });
+  }
+  // A temporary table, filled with the other side's numbers ascending: in a bucket the higher number comes first.
+  return resets.sort((a, b) => bucketOf(a.queue.apqn) - bucketOf(b.queue.apqn) || b.queue.apqn - a.queue.apqn);
+}
+
+/** D61-3: dissolving the temporary table forgets all but the first queue of a bucket; the others keep a stale owner. */
+function firstOfBuckets(resets: readonly Candidate[]): readonly Candidate[] {
+  return resets.filter(
+    ({ queue }, i) => i === 0 || bucketOf(queue.apqn) !== bucketOf(resets[i - 1]?.queue.apqn ?? queue.apqn),
+  );
+}
+
+/** A write to assign_control_domain. */
+export function assignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
+  x.by(CDOM_1);
+  const n = numberWritten(x, s, m, "domain", call, CDOM_1);
+  if (n === undefined) return;
+  if (bits.has(m.adm, n) === true) {
+    stored(x, call);
+    return;
+  }
+  const before = shadowOf(m);
+  s.journal.set(m, "adm", bits.add(m.adm, n));
+  commitIf(x, s, m, refilterControl(x, s, m), before);
+  stored(x, call);
+}
+
+/** A write to unassign_control_domain. */
+export function unassignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
+  x.by(CDOM_2);
+  const n = numberWritten(x, s, m, "domain", call, CDOM_2);
+  if (n === undefined) return;
+  if (bits.has(m.adm, n) === false) {
+    stored(x, call);
+    return;
+  }
+  const before = shadowOf(m);
+  s.journal.set(m, "adm", bits.remove(m.adm, n));
+  const inShadow = bits.has(m.shAdm, n);
+  if (inShadow !== false) {
+    s.journal.set(m, "shAdm", bits.remove(m.shAdm, n));
+    commitIf(x, s, m, inShadow, before);
+  }
+  stored(x, call);
+}
+
+/** ASG-1 steps 2 and 3: the number that was written, or undefined where the store ended there. */
+function numberWritten(
+  x: Trial,
+  s: ApState,
+  m: Mdev,
+  side: Side,
+  call: AttributeWrite,
+  rule: Rule,
+): number | undefined {
+  const text = stringOf(call);
+  if (text === undefined) {
+    unknownStore(x, s, m, call);
+    return undefined;
+  }
+  const parsed = parseNumber(text);
+  if (x.refuse(!parsed.ok && parsed.errno === "EINVAL", "EINVAL", rule, GRAMMAR_N)) return undefined;
+  if (x.refuse(!parsed.ok && parsed.errno === "ERANGE", "ERANGE", rule, GRAMMAR_N)) return undefined;
+  const n = parsed.ok ? parsed.value : Number.POSITIVE_INFINITY;
+  const max = side === "adapter" ? m.apmMax : m.aqmMax;
+  const tooLarge: Tri = isKnown(max) ? n > max : n > 255 ? true : "unknown";
+  if (x.refuse(tooLarge, "ENODEV", rule)) return undefined;
+  return n <= 255 ? n : undefined;
+}
+
+/** A store whose bytes the recorder cut: what it did shows only in its result and effects. */
+function unknownStore(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
+  x.cannotCheck("the written data was cut by the recorder (strace -s)");
+  if (x.observedSuccess === false) return;
+  x.by(call.attribute.name.startsWith("unassign") ? ASG_4 : ASG_1);
+  blurMatrix(x, s, m);
+}
+
+/** After a store that nobody recorded fully, the matrix of the mdev can be anything, and the shadow is what is seen. */
+export function blurMatrix(x: Trial, s: ApState, m: Mdev): void {
+  const before = shadowOf(m);
+  for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const)
+    s.journal.set(m, side, bits.unknownBits);
+  for (const queue of s.queues.values()) {
+    s.journal.set(queue, "linked", unknown);
+    s.journal.set(queue, "owner", unknown);
+  }
+  commitIf(x, s, m, "unknown", before);
+}
+
+/** The queues that an assign or unassign of `n` is about: {n} × the other side, the other side's numbers ascending. */
+function* productOf(s: ApState, side: Side, n: number, other: bits.Bits): Generator<Queue> {
+  for (const k of bitsOf(bits.possible(other))) {
+    const queue = s.queues.get(side === "adapter" ? (n << 8) | k : (k << 8) | n);
+    if (queue !== undefined) yield queue;
+  }
+}
+
+function linkIfBound(s: ApState, m: Mdev, queue: Queue): void {
+  if (!isKnown(queue.driver)) {
+    s.journal.set(queue, "linked", unknown);
+    s.journal.set(queue, "owner", unknown);
+  } else if (queue.driver === "vfio_ap") {
+    const certain = and(bits.has(m.apm, queue.apid), bits.has(m.aqm, queue.apqi));
+    if (certain === true) link(s, m, queue);
+    else {
+      s.journal.set(queue, "linked", unknown);
+      s.journal.set(queue, "owner", unknown);
+    }
+  }
+}

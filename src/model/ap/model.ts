@@ -1,0 +1,192 @@
+import type { ApCall, Operation } from "../../operation/operation.js";
+import type { Model } from "../core/model.js";
+import type { Trial } from "../core/trial.js";
+import { open } from "./access.js";
+import { writeDriver } from "./bind.js";
+import { writeBus } from "./bus.js";
+import { cloneState, fingerprint, joinField } from "./clone.js";
+import { initialState } from "./initial.js";
+import { brokenInvariants } from "./invariants.js";
+import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
+import {
+  closeDevice,
+  closeGroup,
+  closeVm,
+  create,
+  createVm,
+  deviceIoctl,
+  learnGroup,
+  mdevAt,
+  openDevice,
+  openGroup,
+  remove,
+} from "./mdevs.js";
+import { pqap } from "./pqap.js";
+import { leave, probe, queueAt } from "./queues.js";
+import { read } from "./read.js";
+import { describeState, renderState } from "./render.js";
+import { apRules } from "./rules.js";
+import { scan } from "./scan.js";
+import type { ApState } from "./state.js";
+import { type AttributeWrite, SYSFS } from "./store.js";
+import { unrecorded } from "./unrecorded.js";
+
+/** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
+export const apModel: Model<ApState> = {
+  system: "ap",
+  rules: apRules,
+  initial: initialState,
+  models: ({ call }) => modelled(call),
+  step,
+  broken: brokenInvariants,
+  render: renderState,
+  describe: describeState,
+  join: joinField,
+  fingerprint,
+  clone: cloneState,
+};
+
+/** Calls with a result or effects that the specs speak of; the others only tell who is who. */
+function modelled(call: ApCall): boolean {
+  switch (call.kind) {
+    case "iommu-group":
+    case "vm-create":
+    case "vm-close":
+    case "group-close":
+    case "guest-set":
+      return false;
+    case "attribute-write":
+      return call.phase !== "begin";
+    case "closes":
+      return call.closes.some((close) => close.kind === "device-close");
+    default:
+      return true;
+  }
+}
+
+function step(s: ApState, operation: Operation, x: Trial): void {
+  perform(x, s, operation.call);
+  x.finish();
+}
+
+function perform(x: Trial, s: ApState, call: ApCall): void {
+  switch (call.kind) {
+    case "attribute-open":
+      open(x, s, call);
+      break;
+    case "attribute-write":
+      write(x, s, call);
+      break;
+    case "attribute-read":
+      read(x, s, call);
+      break;
+    case "group-open":
+      openGroup(x, s, call);
+      break;
+    case "group-close":
+      closeGroup(s, call.file.id, call.file.group);
+      break;
+    case "device-open":
+      openDevice(x, s, call);
+      break;
+    case "device-close":
+      closeDevice(x, s, call.device.id, call.device.group?.group);
+      break;
+    case "device-ioctl":
+      deviceIoctl(x, s, call);
+      break;
+    case "iommu-group":
+      learnGroup(s, call.uuid, call.group);
+      break;
+    case "vm-create":
+      createVm(s, call.vm.id, call.vm.name);
+      break;
+    case "vm-close":
+      closeVm(s, call.vm.id);
+      break;
+    case "closes":
+      for (const close of call.closes) perform(x, s, close);
+      break;
+    case "pqap":
+      pqap(x, s, call);
+      break;
+    case "scan":
+      scan(x, s);
+      break;
+    case "queue-probe":
+      probe(x, s, queueAt(s, call.apqn));
+      break;
+    case "queue-remove":
+      leave(x, s, queueAt(s, call.apqn), "absent");
+      break;
+    case "unrecorded":
+      unrecorded(x, s);
+      break;
+    case "guest-set":
+    case "dma-unmap":
+      x.takeAll();
+      break;
+  }
+}
+
+function write(x: Trial, s: ApState, call: AttributeWrite): void {
+  if (call.length === 0) {
+    x.returns(0, SYSFS);
+    return;
+  }
+  const { attribute } = call;
+  switch (attribute.on) {
+    case "bus":
+      writeBus(x, s, attribute, call);
+      break;
+    case "driver":
+      writeDriver(x, s, attribute, call);
+      break;
+    case "mdev-type":
+      if (attribute.name === "create") create(x, s, call);
+      else x.cannotCheck("the attribute is not modelled");
+      break;
+    case "mdev":
+      writeMdev(x, s, attribute.uuid, attribute.name, call);
+      break;
+    case "card":
+    case "queue":
+      x.cannotCheck(`the ${attribute.on} attribute ${attribute.name} is not modelled`);
+      break;
+  }
+}
+
+function writeMdev(x: Trial, s: ApState, uuid: string, name: string, call: AttributeWrite): void {
+  const m = mdevAt(s, uuid);
+  if (m.tainted !== undefined) {
+    x.cannotCheck(m.tainted);
+    x.takeAll();
+    return;
+  }
+  if (name === "remove") {
+    remove(x, s, m, call);
+    return;
+  }
+  switch (name) {
+    case "assign_adapter":
+      assign(x, s, m, "adapter", call);
+      break;
+    case "assign_domain":
+      assign(x, s, m, "domain", call);
+      break;
+    case "unassign_adapter":
+      unassign(x, s, m, "adapter", call);
+      break;
+    case "unassign_domain":
+      unassign(x, s, m, "domain", call);
+      break;
+    case "assign_control_domain":
+      assignControl(x, s, m, call);
+      break;
+    case "unassign_control_domain":
+      unassignControl(x, s, m, call);
+      break;
+    default:
+      x.cannotCheck(`the attribute ${name} is not modelled`);
+  }
+}

@@ -1,0 +1,122 @@
+import { hexDigit, type Mask, maskOf } from "../../event/mask.js";
+
+/** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
+
+const invalid = { ok: false, errno: "EINVAL" } as const;
+const outOfRange = { ok: false, errno: "ERANGE" } as const;
+
+/**
+ * Grammar N (vfio-ap-config 2.4): kstrtoul with base 0. `text` ends at its first NUL. A value above 2^53 comes out as
+ * some number above every maximum, which is all that its users ask.
+ */
+export function parseNumber(text: string): Parsed<number> {
+  let at = text.charCodeAt(0) === 0x2b ? 1 : 0;
+  const base = baseAt(text, at);
+  if (base === 16) at += 2;
+  const start = at;
+  let value = 0n;
+  let overflow = false;
+  for (; at < text.length; at++) {
+    const digit = hexDigit(text.charCodeAt(at));
+    if (digit < 0 || digit >= base) break;
+    value = value * BigInt(base) + BigInt(digit);
+    if (value >= 1n << 64n) overflow = true;
+    if (value >= 1n << 80n) value = 1n << 70n;
+  }
+  if (at === start) return invalid;
+  if (overflow) return outOfRange;
+  if (text.charCodeAt(at) === 0x0a) at++;
+  return at === text.length ? { ok: true, value: Number(value) } : invalid;
+}
+
+/** Base of the number that begins at `at`: `0x` counts only where a hex digit follows (2.4). */
+function baseAt(text: string, at: number): 8 | 10 | 16 {
+  if (text.charCodeAt(at) !== 0x30) return 10;
+  const x = text.charCodeAt(at + 1) | 0x20;
+  return x === 0x78 && hexDigit(text.charCodeAt(at + 2)) >= 0 ? 16 : 8;
+}
+
+/** Grammar M (vfio-ap-config 2.5): the mask that a write to apmask or aqmask makes out of the current one. */
+export function parseMaskWrite(text: string, current: Mask): Parsed<Mask> {
+  const first = text.charCodeAt(0);
+  return first === 0x2b || first === 0x2d ? parseRelative(text, current) : parseAbsolute(text);
+}
+
+/** Whether the write depends on the current mask. */
+export function isRelative(text: string): boolean {
+  const first = text.charCodeAt(0);
+  return first === 0x2b || first === 0x2d;
+}
+
+function parseAbsolute(text: string): Parsed<Mask> {
+  let at = 0;
+  if (text.startsWith("0x")) at = 2;
+  else if (text.startsWith("x")) at = 1;
+  const mask = new Uint32Array(8);
+  let digits = 0;
+  for (; at < text.length; at++) {
+    const digit = hexDigit(text.charCodeAt(at));
+    if (digit < 0) break;
+    if (digits === 64) return invalid;
+    mask[digits >> 3] = ((mask[digits >> 3] ?? 0) | (digit << (28 - 4 * (digits & 7)))) >>> 0;
+    digits++;
+  }
+  if (text.charCodeAt(at) === 0x0a) at++;
+  return at === text.length ? { ok: true, value: mask } : invalid;
+}
+
+function parseRelative(text: string, current: Mask): Parsed<Mask> {
+  const mask = new Uint32Array(current);
+  let at = 0;
+  while (at < text.length) {
+    const sign = text.charCodeAt(at);
+    if (sign !== 0x2b && sign !== 0x2d) return invalid;
+    const first = wrappedNumber(text, at + 1);
+    if (first === undefined || first.value > 255n) return invalid;
+    at = first.end;
+    let last = first.value;
+    if (text.charCodeAt(at) === 0x2d) {
+      const second = wrappedNumber(text, at + 1);
+      if (second === undefined || second.value > 255n || second.value < first.value) return invalid;
+      last = second.value;
+      at = second.end;
+    }
+    for (let bit = Number(first.value); bit <= Number(last); bit++) {
+      const one = maskOf(bit);
+      const word = bit >> 5;
+      mask[word] = sign === 0x2b ? (mask[word] ?? 0) | (one[word] ?? 0) : (mask[word] ?? 0) & ~(one[word] ?? 0);
+    }
+    while (text.charCodeAt(at) === 0x2c || text.charCodeAt(at) === 0x0a) at++;
+  }
+  return { ok: true, value: mask };
+}
+
+/** An unsigned number, base 0, modulo 2^64 (2.5: overflow is not noticed). */
+function wrappedNumber(text: string, start: number): { value: bigint; end: number } | undefined {
+  const base = baseAt(text, start);
+  let at = base === 16 ? start + 2 : start;
+  const begin = at;
+  let value = 0n;
+  for (; at < text.length; at++) {
+    const digit = hexDigit(text.charCodeAt(at));
+    if (digit < 0 || digit >= base) break;
+    value = BigInt.asUintN(64, value * BigInt(base) + BigInt(digit));
+  }
+  return at === begin ? undefined : { value, end: at };
+}
+
+/** A lenient scan of a decimal (BUS-4, BUS-7): blanks, a signed decimal, anything after it. Undefined: no number. */
+export function scanDecimal(text: string): number | undefined {
+  const match = /^[ \t\n\v\f\r]*([+-]?\d{1,18})/.exec(text);
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+}
+
+/** A lenient scan with base detection (BUS-5). Undefined: no number. */
+export function scanNumber(text: string): number | undefined {
+  const match = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]{1,15}|0[0-7]{0,18}|[1-9]\d{0,17})/.exec(text);
+  if (match?.[2] === undefined) return undefined;
+  const digits = match[2];
+  const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return match[1] === "-" ? -value : value;
+}

@@ -1,0 +1,38 @@
+import type { Rule } from "../core/rule.js";
+import * as apcb from "./apcb.js";
+import * as aqic from "./aqic.js";
+import * as bind from "./bind.js";
+import * as bus from "./bus.js";
+import * as invariants from "./invariants.js";
+import * as matrix from "./matrix.js";
+import * as mdevs from "./mdevs.js";
+import * as pqap from "./pqap.js";
+import * as queues from "./queues.js";
+import * as read from "./read.js";
+import * as reset from "./reset.js";
+import * as scan from "./scan.js";
+import * as store from "./store.js";
+
+/** All rules of the AP system, collected from the places that follow them. */
+export const apRules: readonly Rule[] = [
+  apcb,
+  aqic,
+  bind,
+  bus,
+  invariants,
+  matrix,
+  mdevs,
+  pqap,
+  queues,
+  read,
+  reset,
+  scan,
+  store,
+]
+  .flatMap((module) => Object.values<unknown>(module))
+  .filter(isRule)
+  .sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+
+function isRule(value: unknown): value is Rule {
+  return typeof value === "object" && value !== null && "id" in value && "profiles" in value && "title" in value;
+}

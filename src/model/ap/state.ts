@@ -1,0 +1,212 @@
+import { type Bits, noBits, unknownBits } from "../core/bits.js";
+import { Journal } from "../core/journal.js";
+import { type Known, unknown } from "../core/known.js";
+import type { ApParameters } from "./profile.js";
+
+/** Who a queue device is bound to. `default`: one of the zcrypt drivers; `none`: no driver; `absent`: no device. */
+export type QueueDriver = "absent" | "none" | "default" | "vfio_ap";
+
+/** A queue device and, while it is bound to vfio_ap, its queue object (vfio-ap-config 1.2, vfio-ap-aqic 1.4). */
+export class Queue {
+  readonly apqn: number;
+  driver: Known<QueueDriver> = unknown;
+  /** Place in bus order, the order of creation; 0 where it is not known. */
+  order = 0;
+  /** The mdev in whose table the queue is; null: in none. */
+  linked: Known<Mdev | null> = null;
+  /** q.mdev: usually `linked`, but it may be stale (D61-1, Q-13). */
+  owner: Known<Mdev | null> = null;
+  /** When it was linked: newest first inside a hash bucket; 0 where it is not known. */
+  linkedAt = 0;
+  /** Response code of the last ZAPQ (RST-5). */
+  resetRc: Known<number> = 0;
+  /** Registered guest ISC; null: none. */
+  savedIsc: Known<number | null> = null;
+  /** Pinned NIB: key of the pin ledger as `0x…`; null: none. */
+  savedNib: Known<string | null> = null;
+  /** Last status word seen of the queue, undefined where none was. */
+  status: number | undefined = undefined;
+
+  constructor(apqn: number) {
+    this.apqn = apqn;
+  }
+
+  get apid(): number {
+    return this.apqn >> 8;
+  }
+
+  get apqi(): number {
+    return this.apqn & 0xff;
+  }
+}
+
+/** A mediated matrix device (vfio-ap-config 1.3). */
+export class Mdev {
+  readonly uuid: string;
+  present: Known<boolean> = unknown;
+  /** A write to `remove` waits for the last close: the files are gone, the mdev still counts (MDEV-4). */
+  removing = false;
+  /** When it was created: the newest is looked at first (SHARE-3); 0 for those that were there before. */
+  createdAt = 0;
+  apmMax: Known<number> = unknown;
+  aqmMax: Known<number> = unknown;
+  apm: Bits = unknownBits;
+  aqm: Bits = unknownBits;
+  adm: Bits = unknownBits;
+  shApm: Bits = unknownBits;
+  shAqm: Bits = unknownBits;
+  shAdm: Bits = unknownBits;
+  /** Added by a configuration change and not yet handled (CFG-3). */
+  apmAdd: Bits = noBits;
+  aqmAdd: Bits = noBits;
+  admAdd: Bits = noBits;
+  kvm: Known<Guest | null> = unknown;
+  /** A device descriptor is open. */
+  open: Known<boolean> = unknown;
+  /** Why nothing of it can be judged any more: a defect of the profile corrupted memory. */
+  tainted: string | undefined = undefined;
+
+  constructor(uuid: string) {
+    this.uuid = uuid;
+  }
+}
+
+/** A guest (struct kvm; vfio-ap-config 1.4, vfio-ap-aqic 1.2). */
+export class Guest {
+  readonly number: number;
+  /** `PID/FD` of the descriptor that made it, for people while the pointer is not known. */
+  name: string | undefined = undefined;
+  /** The kvm pointer, `0x…`. */
+  pointer: string | undefined;
+  /** Number of the VM descriptor's file, where it is known. */
+  vm: number | undefined;
+  live = true;
+  /** pqap_hook. */
+  hook: Known<Mdev | null> = null;
+  apm: Bits = noBits;
+  aqm: Bits = noBits;
+  adm: Bits = noBits;
+  /** CRYCB format 0, 1 or 2. */
+  format: Known<number> = unknown;
+  /** Registrations per guest ISC. */
+  gisc: Known<readonly number[]> = unknown;
+  /** Pin ledger: key to count. */
+  pins: Known<ReadonlyMap<string, number>> = unknown;
+  /** GISA origin as in a host control word. */
+  gisaOrigin: Known<number> = unknown;
+  /** Facilities that the checks of handler K see, AP interpretation, AIV. */
+  apie: Known<boolean> = unknown;
+  aiv: Known<boolean> = unknown;
+  fac15: Known<boolean> = unknown;
+  fac65: Known<boolean> = unknown;
+
+  constructor(number: number, pointer: string | undefined, vm: number | undefined) {
+    this.number = number;
+    this.pointer = pointer;
+    this.vm = vm;
+  }
+}
+
+/** A VFIO group: the file /dev/vfio/N of one mdev (MDEV-9). */
+export class Group {
+  readonly number: number;
+  mdev: Mdev | undefined = undefined;
+  /** Files that keep it taken: the group file and the device files made through it. */
+  holders: Known<readonly number[]> = unknown;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
+/** An AP card as the bus shows it. */
+export class Card {
+  readonly apid: number;
+  /** Compatible type (hwtype). */
+  type: Known<number> = unknown;
+  config: Known<boolean> = unknown;
+  constructor(apid: number) {
+    this.apid = apid;
+  }
+}
+
+/** Host: AP bus and driver (vfio-ap-config 1.1, 1.2). */
+export class Host {
+  /** perms: APQNs reserved to the default drivers. */
+  apmask: Bits = unknownBits;
+  aqmask: Bits = unknownBits;
+  /** PQAP(QCI) exists. */
+  qci: Known<boolean> = unknown;
+  /** QCI content of the last scan. */
+  busApm: Bits = unknownBits;
+  busAqm: Bits = unknownBits;
+  busAdm: Bits = unknownBits;
+  /** md.info: the driver's copy. */
+  infoApm: Bits = unknownBits;
+  infoAqm: Bits = unknownBits;
+  infoAdm: Bits = unknownBits;
+  maxAdapter: Known<number> = unknown;
+  maxDomain: Known<number> = unknown;
+  configTime: Known<number> = unknown;
+  domain: Known<number> = unknown;
+  /** The snapshot lists the queue devices: one that it does not list was absent. */
+  devicesListed = false;
+  /** vfio_ap is loaded. */
+  loaded: Known<boolean> = unknown;
+  /** md.available. */
+  available: Known<number> = unknown;
+  /** mdevs that exist and have not been seen: 0 where the snapshot shows all. */
+  hiddenMdevs: Known<number> = unknown;
+  /** Whether the host's AP instructions, and the AQIC facility, exist. */
+  apInstructions: Known<boolean> = unknown;
+}
+
+/** The whole state of the AP system. */
+export class ApState {
+  readonly journal = new Journal();
+  readonly parameters: ApParameters;
+  readonly host = new Host();
+  readonly mdevs = new Map<string, Mdev>();
+  readonly queues = new Map<number, Queue>();
+  readonly cards = new Map<number, Card>();
+  /** By running number. */
+  readonly guests = new Map<number, Guest>();
+  readonly groups = new Map<number, Group>();
+  /** File number of a device descriptor to its mdev. */
+  readonly devices = new Map<number, DeviceFile>();
+  /** Task to the guest whose vCPU it runs, where that is known. */
+  readonly vcpus = new Map<number, VcpuTask>();
+  /** Counts links, creations and orders, so that newest and oldest can be told. */
+  readonly clock = { now: 1 };
+
+  constructor(parameters: ApParameters) {
+    this.parameters = parameters;
+  }
+
+  /** The next number of {@link clock}, taken back with the run that took it. */
+  tick(): number {
+    const now = this.clock.now + 1;
+    this.journal.set(this.clock, "now", now);
+    return now;
+  }
+}
+
+/** A VFIO device descriptor. */
+export class DeviceFile {
+  readonly id: number;
+  mdev: Known<Mdev> = unknown;
+  group: Group | undefined;
+  constructor(id: number, group: Group | undefined) {
+    this.id = id;
+    this.group = group;
+  }
+}
+
+/** A task that was seen to run a vCPU. */
+export class VcpuTask {
+  readonly tid: number;
+  guest: Known<Guest> = unknown;
+  constructor(tid: number) {
+    this.tid = tid;
+  }
+}

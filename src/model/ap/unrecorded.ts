@@ -1,0 +1,139 @@
+import * as mask from "../../event/mask.js";
+import { exactly, noBits, unknownBits } from "../core/bits.js";
+import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { guestByPointer, guestOf } from "./guests.js";
+import { mdevAt } from "./mdevs.js";
+import { gone, link, queueAt } from "./queues.js";
+import type { ApState, Guest, Mdev } from "./state.js";
+
+/**
+ * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects
+ * that they name is not known any more. Nothing is judged.
+ */
+export function unrecorded(x: Trial, s: ApState): void {
+  x.cannotCheck("the call was not recorded, only its effects were");
+  for (const { effect } of x.operation.effects) {
+    switch (effect.kind) {
+      case "apcb_set":
+        takeMasks(s, effect.kvm, effect.apm, effect.aqm, effect.adm);
+        break;
+      case "apcb_clear":
+        clear(s, effect.kvm);
+        break;
+      case "mdev_set_kvm":
+        if (effect.rc === 0) attach(s, mdevAt(s, effect.mdev), guestOf(s, effect.kvm, undefined));
+        break;
+      case "mdev_unset_kvm":
+        s.journal.set(mdevAt(s, effect.mdev), "kvm", null);
+        s.journal.set(mdevAt(s, effect.mdev), "open", unknown);
+        break;
+      case "reset_queue":
+        s.journal.set(queueAt(s, effect.apqn), "resetRc", resetCode(effect.rc));
+        break;
+      case "hw_zapq":
+        s.journal.set(queueAt(s, effect.apqn), "status", effect.status);
+        break;
+      case "gisc_register":
+      case "gisc_unregister":
+        forgetLedger(s, effect.kvm);
+        break;
+      case "queue_probe":
+        came(s, effect.apqn);
+        break;
+      case "queue_remove":
+        gone(s, queueAt(s, effect.apqn), unknown);
+        break;
+      case "resource_in_use":
+        if (effect.rc === 0) blurMasks(s);
+        break;
+      case "pin_pages":
+      case "unpin_pages":
+        forgetAllPins(s);
+        break;
+      case "cfg_changed":
+      case "scan_complete":
+      case "dma_unmap":
+      case "hw_aqic":
+      case "hw_tapq":
+        break;
+    }
+  }
+  x.takeAll();
+}
+
+function takeMasks(s: ApState, kvm: string, apm: mask.Mask, aqm: mask.Mask, adm: mask.Mask): void {
+  const guest = guestOf(s, kvm, undefined);
+  if (guest === undefined) return;
+  s.journal.set(guest, "apm", exactly(apm));
+  s.journal.set(guest, "aqm", exactly(aqm));
+  s.journal.set(guest, "adm", exactly(adm));
+  const m = isKnown(guest.hook) ? guest.hook : undefined;
+  if (m === undefined || m === null) {
+    if (guest.hook === null) s.journal.set(guest, "hook", unknown);
+    return;
+  }
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(m, side, unknownBits);
+  s.journal.set(m, "shApm", exactly(apm));
+  s.journal.set(m, "shAqm", exactly(aqm));
+  s.journal.set(m, "shAdm", exactly(adm));
+  blurLinks(s, m);
+}
+
+/** The matrix of an mdev changed unseen: which queues it links is not known. */
+function blurLinks(s: ApState, m: Mdev): void {
+  for (const queue of s.queues.values()) {
+    if (queue.linked === m || queue.linked === null) s.journal.set(queue, "linked", oneOf<Mdev | null>([m, null]));
+    if (queue.owner === m || queue.owner === null) s.journal.set(queue, "owner", oneOf<Mdev | null>([m, null]));
+  }
+}
+
+function clear(s: ApState, kvm: string): void {
+  const guest = guestByPointer(s, kvm);
+  if (guest === undefined) return;
+  if (isKnown(guest.hook) && guest.hook !== null) s.journal.set(guest.hook, "kvm", null);
+  s.journal.set(guest, "hook", null);
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, noBits);
+}
+
+function attach(s: ApState, m: Mdev, guest: Guest | undefined): void {
+  s.journal.set(m, "present", true);
+  s.journal.set(m, "open", true);
+  s.journal.set(m, "kvm", guest ?? unknown);
+  if (guest !== undefined) s.journal.set(guest, "hook", m);
+}
+
+function resetCode(rc: number): Known<number> {
+  if (rc === 0) return 0;
+  return rc === -16 ? oneOf([1, 2, 3, 4]) : oneOf([5, 0xff]);
+}
+
+function forgetLedger(s: ApState, kvm: string): void {
+  const guest = guestByPointer(s, kvm);
+  if (guest === undefined) return;
+  s.journal.set(guest, "gisc", unknown);
+  s.journal.set(guest, "pins", unknown);
+}
+
+function forgetAllPins(s: ApState): void {
+  for (const guest of s.guests.values()) s.journal.set(guest, "pins", unknown);
+  for (const queue of s.queues.values()) {
+    if (queue.driver !== "vfio_ap") continue;
+    s.journal.set(queue, "savedNib", unknown);
+    s.journal.set(queue, "savedIsc", unknown);
+  }
+}
+
+function came(s: ApState, apqn: number): void {
+  const queue = queueAt(s, apqn);
+  gone(s, queue, "vfio_ap");
+  for (const m of s.mdevs.values()) {
+    if (m.present !== true) continue;
+    if (mask.hasBit(m.apm.ones, apqn >> 8) && mask.hasBit(m.aqm.ones, apqn & 0xff)) link(s, m, queue);
+  }
+}
+
+function blurMasks(s: ApState): void {
+  s.journal.set(s.host, "apmask", unknownBits);
+  s.journal.set(s.host, "aqmask", unknownBits);
+}

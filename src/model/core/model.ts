@@ -1,0 +1,44 @@
+import type { EnvironmentEvent } from "../../event/event.js";
+import type { Operation } from "../../operation/operation.js";
+import type { Journal } from "./journal.js";
+import type { Broken, Rule } from "./rule.js";
+import type { Trial } from "./trial.js";
+
+/** What a model needs to know before the first operation. */
+export interface Setting {
+  readonly profile: string;
+  /** Facts of the manifest or the command line, by name; absent ones are unknown. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly environment: readonly EnvironmentEvent[];
+  readonly arch: string | undefined;
+  /** Remarks for the report: a fact of a wrong type, a snapshot line that cannot be. */
+  note(text: string): void;
+}
+
+/** A state: whatever the model keeps, with its undo log. */
+export interface ModelState {
+  readonly journal: Journal;
+}
+
+/** The executable reference of one system. All knowledge of behaviour is here; matching and recovery are the check's. */
+export interface Model<S extends ModelState> {
+  readonly system: string;
+  readonly rules: readonly Rule[];
+  initial(setting: Setting): S;
+  /** Whether the model knows the operation's result and effects; others only inform it. */
+  models(operation: Operation): boolean;
+  /** Runs the operation: writes the state through its journal, tells the trial what must be observed. */
+  step(state: S, operation: Operation, trial: Trial): void;
+  /** Invariants that do not hold after an operation, looked for in what it touched. */
+  broken(state: S, touched: ReadonlySet<object>): readonly Broken[];
+  /** The state in the JSON form of design section 4. */
+  render(state: S): unknown;
+  /** A few lines for people: the part of the state that an operation is about. */
+  describe(state: S, operation: Operation): readonly string[];
+  /** A field after two runs that both explain the observation: everything that either allows. */
+  join(object: object, key: string, a: unknown, b: unknown): unknown;
+  /** A text that is the same for two states exactly if they are the same. */
+  fingerprint(state: S): string;
+  /** A copy that shares nothing that can change. */
+  clone(state: S): S;
+}

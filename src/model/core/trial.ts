@@ -1,0 +1,349 @@
+import type { Event } from "../../event/event.js";
+import { bracketKinds, type ObservedEffect } from "../../operation/effect.js";
+import type { Operation } from "../../operation/operation.js";
+import type { Tri } from "./known.js";
+import type { Observability } from "./observability.js";
+import type { Rule } from "./rule.js";
+
+/** Where a run of the model and the observation part. */
+export interface Mismatch {
+  readonly kind: "result" | "effect" | "state";
+  readonly rules: readonly Rule[];
+  readonly expected: string;
+  readonly observed: string;
+  /** The line that shows it; the operation's own where nothing was recorded. */
+  readonly event: Event | undefined;
+  /** How much of the observation the run explained before: the run that got furthest explains best. */
+  readonly progress: number;
+}
+
+/** How the choices of a run are made: by a list, the last of which the driver of the runs increments. */
+export class Choices {
+  private readonly made: { option: number; readonly of: number }[] = [];
+  private next = 0;
+
+  /** The option of the next choice among `of`; the first one the first time. */
+  take(of: number): number {
+    const known = this.made[this.next];
+    this.next++;
+    if (known !== undefined) return known.option;
+    this.made.push({ option: 0, of });
+    return 0;
+  }
+
+  /** Whether the run met any choice. */
+  get any(): boolean {
+    return this.made.length > 0;
+  }
+
+  /** Goes to the next combination; false if all were tried. */
+  advance(): boolean {
+    this.next = 0;
+    for (let last = this.made.pop(); last !== undefined; last = this.made.pop()) {
+      if (last.option + 1 < last.of) {
+        this.made.push({ option: last.option + 1, of: last.of });
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+type EffectOf<E extends { readonly kind: string }, K extends E["kind"]> = Extract<E, { readonly kind: K }>;
+
+/** Says in which field an observed effect differs from the expected one; undefined where it fits. */
+export type Matcher<E> = (effect: E) => string | undefined;
+
+/**
+ * One run of a model over one operation. The model tells what it expects, in order; the trial holds it against what was
+ * observed and notes the first place where they part. Where the rules or what is known leave a choice, the trial makes
+ * it, guided by the observation; the driver runs the model again for the other options.
+ *
+ * In a lenient run (after a divergence) the observation wins: refusals follow the observed result, effects that do not
+ * fit are taken as observed, and the state that the observation implies comes out.
+ */
+export class Trial {
+  readonly operation: Operation;
+  readonly observability: Observability;
+  readonly lenient: boolean;
+  /** First place where the run and the observation part. */
+  mismatch: Mismatch | undefined;
+  /** Rules that led to where the run is. */
+  readonly rules = new Set<Rule>();
+  /** Whether anything could be held against the observation. */
+  judged = false;
+  /** Why the result, or what depends on it, could not be judged. */
+  readonly unchecked: string[] = [];
+  private readonly choices: Choices;
+  private readonly ordered: ObservedEffect[] = [];
+  private readonly brackets: ObservedEffect[] = [];
+  private cursor = 0;
+  private answered = false;
+
+  constructor(operation: Operation, observability: Observability, choices: Choices, lenient: boolean) {
+    this.operation = operation;
+    this.observability = observability;
+    this.choices = choices;
+    this.lenient = lenient;
+    for (const seen of operation.effects) {
+      (bracketKinds.has(seen.effect.kind) ? this.brackets : this.ordered).push(seen);
+    }
+  }
+
+  get failed(): boolean {
+    return this.mismatch !== undefined && !this.lenient;
+  }
+
+  /** Notes rules that led here. */
+  by(...rules: readonly Rule[]): void {
+    for (const rule of rules) this.rules.add(rule);
+  }
+
+  /** What depends on something that nobody recorded. */
+  cannotCheck(reason: string): void {
+    if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
+  }
+
+  // --- choices
+
+  /** One of `options` (at least 1); the driver comes back for the others. */
+  choose(options: number): number {
+    return options <= 1 ? 0 : this.choices.take(options);
+  }
+
+  /** A condition: where it is not known, both ways are tried, `yes` first. */
+  either(condition: Tri): boolean {
+    return condition === "unknown" ? this.choose(2) === 0 : condition;
+  }
+
+  // --- results
+
+  /**
+   * A check of the kernel that ends the operation with `errno` if `condition` holds. Returns whether it does. Where the
+   * condition is not known the observed result decides, and both ways are tried only if it cannot.
+   */
+  refuse(condition: Tri, errno: string, ...rules: readonly Rule[]): boolean {
+    if (!this.refuses(condition, errno)) return false;
+    this.fails(errno, ...rules);
+    return true;
+  }
+
+  private refuses(condition: Tri, errno: string): boolean {
+    const { result } = this.operation;
+    if (this.lenient && result.kind !== "unknown") return result.kind === "error" && result.errno === errno;
+    if (condition !== "unknown") return condition;
+    if (result.kind === "unknown") return this.choose(2) === 0;
+    return result.kind === "error" && result.errno === errno && this.choose(2) === 0;
+  }
+
+  /** Whether the operation is observed to have succeeded, failed, or not known to. */
+  get observedSuccess(): Tri {
+    const { kind } = this.operation.result;
+    return kind === "unknown" ? "unknown" : kind === "value";
+  }
+
+  /** The operation fails with one of the given errnos. */
+  fails(errno: string | readonly string[], ...rules: readonly Rule[]): void {
+    const names = typeof errno === "string" ? [errno] : errno;
+    this.answer(names.join(" or "), rules, (result) => result.kind === "error" && names.includes(result.errno));
+  }
+
+  /** The operation returns that value. */
+  returns(value: number, ...rules: readonly Rule[]): void {
+    this.answer(String(value), rules, (result) => result.kind === "value" && result.value === value);
+  }
+
+  /** The operation succeeds, whatever the value (a descriptor, an address). */
+  succeeds(...rules: readonly Rule[]): void {
+    this.answer("success", rules, (result) => result.kind === "value");
+  }
+
+  private answer(expected: string, rules: readonly Rule[], fits: (result: Operation["result"]) => boolean): void {
+    this.by(...rules);
+    this.answered = true;
+    const { result } = this.operation;
+    if (result.kind === "unknown") {
+      this.cannotCheck(`result unknown: ${result.reason}`);
+      return;
+    }
+    this.judged = true;
+    if (!fits(result)) {
+      this.part("result", rules, expected, result.kind === "value" ? String(result.value) : result.errno, undefined);
+    }
+  }
+
+  // --- effects
+
+  /** The next effect that has a place among the others, if it is of that kind. */
+  peek<K extends ObservedEffect["effect"]["kind"]>(kind: K): EffectOf<ObservedEffect["effect"], K> | undefined {
+    const effect = this.ordered[this.cursor]?.effect;
+    return effect !== undefined && isKind(effect, kind) ? effect : undefined;
+  }
+
+  /** The first effect of that kind, from here on, that fits: what the recording will show. Takes nothing. */
+  ahead<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    fits: (effect: EffectOf<ObservedEffect["effect"], K>) => boolean,
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    for (let i = this.cursor; i < this.ordered.length; i++) {
+      const effect = this.ordered[i]?.effect;
+      if (effect !== undefined && isKind(effect, kind) && fits(effect)) return effect;
+    }
+    return undefined;
+  }
+
+  /** How many effects that have a place were not taken yet. */
+  remaining(): number {
+    return this.ordered.length - this.cursor;
+  }
+
+  /** Takes everything that was observed: nothing of it is judged. */
+  takeAll(): void {
+    this.cursor = this.ordered.length;
+    this.brackets.length = 0;
+  }
+
+  /** Takes the next effect unseen: what it belongs to is not known. */
+  skip(): void {
+    this.cursor++;
+  }
+
+  /** Whether lines of that kind are recorded and none was lost here: an effect that is missing did not happen. */
+  certain(kind: string): boolean {
+    return this.observability.sees(kind) && !this.operation.gap;
+  }
+
+  /**
+   * The kernel does this now. Returns the observed effect that fits, or undefined where it could not be seen (not
+   * recorded, lost) or does not fit.
+   */
+  expect<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    matcher: Matcher<EffectOf<ObservedEffect["effect"], K>>,
+    expected: () => string,
+    ...rules: readonly Rule[]
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    this.by(...rules);
+    if (!this.observability.sees(kind)) return undefined;
+    const next = this.ordered[this.cursor];
+    const effect = next?.effect;
+    if (next === undefined || effect === undefined || !isKind(effect, kind)) {
+      if (this.operation.gap) return undefined;
+      this.judged = true;
+      const seen = next === undefined ? `no ${kind}` : next.effect.kind;
+      this.part("effect", rules, expected(), seen, next?.event);
+      return undefined;
+    }
+    this.judged = true;
+    const difference = matcher(effect);
+    if (difference === undefined) {
+      this.cursor++;
+      return effect;
+    }
+    if (this.operation.gap && !this.lenient) return undefined;
+    this.part("effect", rules, expected(), difference, next.event);
+    this.cursor++;
+    return this.lenient ? effect : undefined;
+  }
+
+  /** The kernel may do this now: takes the next effect if it is of that kind and fits. */
+  maybe<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    matcher: Matcher<EffectOf<ObservedEffect["effect"], K>>,
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    const effect = this.peek(kind);
+    if (effect === undefined || matcher(effect) !== undefined) return undefined;
+    this.cursor++;
+    this.judged = true;
+    return effect;
+  }
+
+  /** The bracket lines of one kind, in recorded order: each call takes the next one. */
+  bracket<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    matcher: Matcher<EffectOf<ObservedEffect["effect"], K>> = () => undefined,
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    for (let i = 0; i < this.brackets.length; i++) {
+      const effect = this.brackets[i]?.effect;
+      if (effect === undefined || !isKind(effect, kind) || matcher(effect) !== undefined) continue;
+      this.brackets.splice(i, 1);
+      return effect;
+    }
+    return undefined;
+  }
+
+  /** The bracket lines that were not taken yet, in recorded order. */
+  bracketList(): readonly ObservedEffect["effect"][] {
+    return this.brackets.map((seen) => seen.effect);
+  }
+
+  /** A bracket line that must be there where it is recorded. */
+  expectBracket<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    matcher: Matcher<EffectOf<ObservedEffect["effect"], K>>,
+    expected: () => string,
+    ...rules: readonly Rule[]
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    this.by(...rules);
+    const found = this.bracket(kind, matcher);
+    if (found !== undefined) {
+      this.judged = true;
+      return found;
+    }
+    if (!this.certain(kind)) return undefined;
+    this.judged = true;
+    const other = this.brackets.find((seen) => seen.effect.kind === kind);
+    const observed = other === undefined ? `no ${kind}` : describeMismatch(other.effect, kind, matcher);
+    this.part("effect", rules, expected(), observed, other?.event);
+    return undefined;
+  }
+
+  /** A state that was read does not fit. */
+  differs(expected: string, observed: string, ...rules: readonly Rule[]): void {
+    this.by(...rules);
+    this.judged = true;
+    this.part("state", rules, expected, observed, undefined);
+  }
+
+  /** The observation fits what is known. */
+  agrees(...rules: readonly Rule[]): void {
+    this.by(...rules);
+    this.judged = true;
+  }
+
+  /** The run is over: nothing observed may be left. */
+  finish(): void {
+    if (!this.answered && this.operation.result.kind === "value") this.answered = true;
+    const left = this.ordered[this.cursor] ?? this.brackets[0];
+    if (left === undefined) return;
+    this.judged = true;
+    this.part("effect", [...this.rules].slice(-3), "no further effect", left.effect.kind, left.event);
+  }
+
+  private part(
+    kind: Mismatch["kind"],
+    rules: readonly Rule[],
+    expected: string,
+    observed: string,
+    event: Event | undefined,
+  ): void {
+    if (this.mismatch !== undefined) return;
+    const progress = kind === "result" ? -1 : this.cursor;
+    this.mismatch = { kind, rules, expected, observed, event, progress };
+  }
+}
+
+function describeMismatch<E extends { readonly kind: string }, K extends E["kind"]>(
+  effect: E,
+  kind: K,
+  matcher: Matcher<EffectOf<E, K>>,
+): string {
+  return isKind(effect, kind) ? (matcher(effect) ?? effect.kind) : effect.kind;
+}
+
+function isKind<E extends { readonly kind: string }, K extends E["kind"]>(
+  effect: E,
+  kind: K,
+): effect is EffectOf<E, K> {
+  return effect.kind === kind;
+}

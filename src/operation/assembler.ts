@@ -1,0 +1,411 @@
+import type { Event, ProbeEvent, Stamp, SyscallEvent } from "../event/event.js";
+import { type ApEffect, bracketKinds, type ObservedEffect } from "./effect.js";
+import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
+import type { ApCall, ObservedResult, Operation } from "./operation.js";
+import { Overlaps } from "./overlaps.js";
+import { ProbePairs } from "./probe-pairs.js";
+import { type DecodedCall, observedResult, SyscallDecoder } from "./syscalls.js";
+import { TaskTable } from "./tasks.js";
+
+/** An operation that is still being put together. */
+export interface OpenOperation {
+  call: ApCall;
+  name: string;
+  event: Event;
+  result: ObservedResult;
+  readonly tid: number;
+  readonly effects: ObservedEffect[];
+  readonly begin: number;
+  /** Place of the last line that belongs to it, or before which it certainly ended. */
+  end: number;
+  endTime: Stamp | undefined;
+  gap: boolean;
+  /** Nothing more can come: it may be handed over. */
+  complete: boolean;
+  /** It has returned, and only effects with the same stamps may still follow. */
+  returned: boolean;
+}
+
+const notRecorded: ObservedResult = { kind: "unknown", reason: "the call was not recorded" };
+
+/**
+ * Makes operations out of the merged stream of events: entry and exit paired per task, effects given to the innermost
+ * open operation of their task (design, Operations). Hands over groups: operations of one group overlap in time, and
+ * everything in an earlier group happened before everything in a later one.
+ */
+export class Assembler {
+  private readonly tasks = new TaskTable();
+  private readonly syscalls = new SyscallDecoder(this.tasks);
+  private readonly pairs = new ProbePairs();
+  private readonly overlaps: Overlaps;
+  /** Innermost last: the operations that run on a task. */
+  private readonly running = new Map<number, OpenOperation[]>();
+  /** The latest complete call of each strace source: its next line ends it. */
+  private readonly lastComplete = new Map<number, OpenOperation>();
+  private sequence = 0;
+
+  constructor(emit: (group: readonly Operation[]) => void) {
+    this.overlaps = new Overlaps(emit);
+  }
+
+  /** Takes the next event of the stream. */
+  push(event: Event): void {
+    this.sequence++;
+    switch (event.kind) {
+      case "syscall":
+        this.syscall(event);
+        break;
+      case "probe": {
+        const probe = this.pairs.join(event);
+        if (probe !== undefined) this.probe(probe);
+        break;
+      }
+      case "task-exit":
+        this.taskExit(event);
+        break;
+      case "gap":
+        this.overlaps.gap(this.sequence);
+        break;
+      case "log":
+      case "mark":
+      case "environment":
+        break;
+    }
+    this.overlaps.advance(this.sequence);
+  }
+
+  /** The stream ended: whatever is open has no result. */
+  finish(): void {
+    for (const stack of this.running.values()) {
+      for (const operation of stack) this.close(operation);
+    }
+    this.running.clear();
+    this.overlaps.finish();
+  }
+
+  // --- system calls
+
+  private syscall(event: SyscallEvent): void {
+    this.endPrevious(event.source);
+    const task = this.tasks.get(event.tid);
+    this.settle(event.tid);
+    if (event.result?.kind === "injected") return;
+    if (event.phase === "enter") {
+      const decoded = this.syscalls.enter(event, task);
+      if (decoded !== undefined) this.open(decoded, event, undefined);
+      return;
+    }
+    const decoded = this.syscalls.exit(event, task);
+    if (event.phase === "exit") this.returnOf(event, decoded);
+    else if (decoded !== undefined) this.complete(event, decoded);
+  }
+
+  private complete(event: SyscallEvent, decoded: DecodedCall): void {
+    const operation = this.open(decoded, event, event.result);
+    operation.returned = true;
+    this.lastComplete.set(event.source, operation);
+  }
+
+  /** A call that was entered before returns: its whole arguments are known now. */
+  private returnOf(event: SyscallEvent, decoded: DecodedCall | undefined): void {
+    const stack = this.running.get(event.tid);
+    const entered = stack?.find((operation) => !operation.returned && operation.event.kind === "syscall");
+    if (entered === undefined) {
+      if (decoded !== undefined) this.complete(event, decoded);
+      return;
+    }
+    if (decoded === undefined) {
+      this.drop(entered);
+      return;
+    }
+    const { call } = decoded;
+    const isRemoval = call.kind === "attribute-write" && isRemove(call);
+    entered.call = isRemoval || call.kind !== "attribute-write" ? call : { ...call, phase: "whole" };
+    entered.name = decoded.name;
+    entered.result = observedResult(event.result);
+    entered.end = this.sequence;
+    entered.endTime = event.time;
+    entered.returned = true;
+  }
+
+  private open(decoded: DecodedCall, event: Event, result: SyscallEvent["result"]): OpenOperation {
+    if (result === undefined && decoded.call.kind === "attribute-write" && isRemove(decoded.call)) {
+      // MDEV-4: a remove may wait for minutes; that it began is a happening of its own.
+      const begin = this.start(decoded, event, observedResult(undefined));
+      this.close(begin);
+      return this.start({ ...decoded, call: { ...decoded.call, phase: "end" } }, event, observedResult(undefined));
+    }
+    return this.start(decoded, event, observedResult(result));
+  }
+
+  private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation {
+    const operation: OpenOperation = {
+      call: decoded.call,
+      name: decoded.name,
+      event,
+      result,
+      tid: event.tid,
+      effects: [],
+      begin: this.sequence,
+      end: this.sequence,
+      endTime: event.time,
+      gap: false,
+      complete: false,
+      returned: false,
+    };
+    const stack = this.running.get(event.tid);
+    if (stack === undefined) this.running.set(event.tid, [operation]);
+    else stack.push(operation);
+    this.overlaps.add(operation);
+    return operation;
+  }
+
+  /** A line of strace: the call that the same file printed complete before it has ended (capture-formats h). */
+  private endPrevious(source: number): void {
+    const previous = this.lastComplete.get(source);
+    if (previous === undefined) return;
+    this.lastComplete.delete(source);
+    if (previous.end < this.sequence - 1) previous.end = this.sequence - 1;
+    this.close(previous);
+  }
+
+  /** The next line of a task: what had returned on it is over. */
+  private settle(tid: number): void {
+    const stack = this.running.get(tid);
+    if (stack === undefined) return;
+    for (const operation of [...stack]) {
+      if (operation.returned || operation.call.kind === "unrecorded") this.close(operation);
+    }
+  }
+
+  private close(operation: OpenOperation): void {
+    if (operation.complete) return;
+    operation.complete = true;
+    const stack = this.running.get(operation.tid);
+    const at = stack?.indexOf(operation) ?? -1;
+    if (stack === undefined || at < 0) return;
+    if (stack.length === 1) this.running.delete(operation.tid);
+    else stack.splice(at, 1);
+  }
+
+  private drop(operation: OpenOperation): void {
+    this.close(operation);
+    this.overlaps.remove(operation);
+  }
+
+  private taskExit(event: Event): void {
+    this.endPrevious(event.source);
+    const stack = this.running.get(event.tid) ?? [];
+    // Effects of an exit come before its line where exit_group itself was not recorded: they stand in an unrecorded call.
+    const effects = stack.find((operation) => operation.call.kind === "unrecorded");
+    const decoded = this.tasks.has(event.tid) ? this.syscalls.taskExit(this.tasks.get(event.tid)) : undefined;
+    if (decoded !== undefined && effects !== undefined) {
+      effects.call = decoded.call;
+      effects.name = decoded.name;
+      effects.event = event;
+      effects.end = this.sequence;
+    } else if (decoded !== undefined) {
+      this.start(decoded, event, { kind: "value", value: 0 });
+    }
+    for (const operation of [...(this.running.get(event.tid) ?? [])]) this.close(operation);
+  }
+
+  // --- probes
+
+  private probe(event: ProbeEvent): void {
+    switch (event.name) {
+      case "pqap_entry":
+        this.pqapEntry(event);
+        return;
+      case "pqap_exit":
+        this.pqapExit(event);
+        return;
+      default:
+        if (isApEffect(event.name)) this.effect(event);
+    }
+  }
+
+  private pqapEntry(event: ProbeEvent): void {
+    this.settle(event.tid);
+    const gr0 = wordField(event, "gr0");
+    const gr1 = wordField(event, "gr1");
+    const gr2 = wordField(event, "gr2");
+    if (gr0 === undefined || gr1 === undefined || gr2 === undefined) return;
+    const pstate = decimalField(event, "pstate");
+    const call: ApCall = {
+      kind: "pqap",
+      vcpu: decimalField(event, "vcpu") ?? -1,
+      tid: event.tid,
+      gr0,
+      gr1,
+      gr2,
+      problemState: pstate === undefined ? undefined : pstate !== 0,
+      ccBefore: decimalField(event, "cc"),
+      eca: wordField(event, "eca"),
+      exit: undefined,
+    };
+    this.start({ call, name: "PQAP" }, event, notRecorded);
+  }
+
+  private pqapExit(event: ProbeEvent): void {
+    const stack = this.running.get(event.tid);
+    const operation = stack?.findLast((candidate) => candidate.call.kind === "pqap");
+    const rc = decimalField(event, "rc");
+    const gr1 = wordField(event, "gr1");
+    const cc = decimalField(event, "cc");
+    if (operation?.call.kind !== "pqap") return;
+    if (rc !== undefined && gr1 !== undefined && cc !== undefined) {
+      operation.call = { ...operation.call, exit: { rc, gr1, cc, pgm: decimalField(event, "pgm") } };
+      operation.result = { kind: "value", value: rc };
+    }
+    operation.end = this.sequence;
+    operation.endTime = event.time;
+    this.close(operation);
+  }
+
+  private effect(event: ProbeEvent): void {
+    const effect = decodeApEffect(event);
+    if (effect === undefined) return;
+    const operation = this.ownerOf(effect, event);
+    operation.effects.push({ effect, event });
+    operation.end = this.sequence;
+    operation.endTime = event.time;
+  }
+
+  /** The innermost operation of the task that can cause the effect; an unrecorded call where there is none. */
+  private ownerOf(effect: ApEffect, event: ProbeEvent): OpenOperation {
+    const stack = this.running.get(event.tid);
+    for (let i = (stack?.length ?? 0) - 1; i >= 0; i--) {
+      const operation = stack?.[i];
+      if (operation === undefined) continue;
+      if (canCause(operation, effect)) return operation;
+      if (operation.returned || !isCallOfTask(operation)) this.close(operation);
+    }
+    return this.start(unrecordedCall(effect), event, notRecorded);
+  }
+}
+
+function isRemove(call: ApCall & { kind: "attribute-write" }): boolean {
+  return call.attribute.on === "mdev" && call.attribute.name === "remove";
+}
+
+/** A call that stays open until it returns, whatever else the task does in it. */
+function isCallOfTask(operation: OpenOperation): boolean {
+  return operation.event.kind === "syscall" || operation.call.kind === "pqap";
+}
+
+/** The operation that an effect without a call begins: a worker's scan, a queue that came or went, or a call that nobody recorded. */
+function unrecordedCall(effect: ApEffect): DecodedCall {
+  switch (effect.kind) {
+    case "cfg_changed":
+      return { call: { kind: "scan" }, name: "AP configuration change" };
+    case "queue_probe":
+      return { call: { kind: "queue-probe", apqn: effect.apqn }, name: "queue probe" };
+    case "queue_remove":
+      return { call: { kind: "queue-remove", apqn: effect.apqn }, name: "queue remove" };
+    default:
+      return { call: { kind: "unrecorded" }, name: "unrecorded call" };
+  }
+}
+
+/** Whether a call of that kind can have that effect: a call that cannot does not get it (design, Operations). */
+function canCause(operation: OpenOperation, effect: ApEffect): boolean {
+  const { call } = operation;
+  switch (call.kind) {
+    case "attribute-write":
+      return call.phase !== "begin" && writeCanCause(call.attribute.on, call.attribute.name, effect);
+    case "device-open":
+    case "guest-set":
+      return (
+        effect.kind === "apcb_set" ||
+        effect.kind === "mdev_set_kvm" ||
+        effect.kind === "mdev_unset_kvm" ||
+        effect.kind === "apcb_clear" ||
+        isResetLine(effect)
+      );
+    case "device-close":
+    case "group-close":
+    case "vm-close":
+    case "closes":
+      return effect.kind === "apcb_clear" || effect.kind === "mdev_unset_kvm" || isResetLine(effect);
+    case "device-ioctl":
+      return isResetLine(effect);
+    case "dma-unmap":
+      return effect.kind === "dma_unmap" || effect.kind === "unpin_pages" || isResetLine(effect);
+    case "pqap":
+      return effect.kind === "pin_pages" || isResetLine(effect) || effect.kind === "gisc_register";
+    case "scan":
+      return scanTakes(operation, effect);
+    case "queue-probe":
+      return effect.kind === "apcb_set";
+    case "queue-remove":
+      return effect.kind === "apcb_set" || resetOf(effect, call.apqn);
+    case "unrecorded":
+      return !(effect.kind === "cfg_changed") && unrecordedTakes(operation, effect);
+    case "attribute-open":
+    case "attribute-read":
+    case "group-open":
+    case "iommu-group":
+    case "vm-create":
+      return false;
+  }
+}
+
+function writeCanCause(on: string, name: string, effect: ApEffect): boolean {
+  if (on === "mdev") {
+    if (name === "remove") return isResetLine(effect);
+    return effect.kind === "apcb_set" || isResetLine(effect);
+  }
+  if (on === "driver")
+    return (
+      effect.kind === "apcb_set" ||
+      effect.kind === "queue_probe" ||
+      effect.kind === "queue_remove" ||
+      isResetLine(effect)
+    );
+  if (on !== "bus") return false;
+  if (name === "scans") return true;
+  if (name !== "apmask" && name !== "aqmask") return false;
+  return (
+    effect.kind === "resource_in_use" ||
+    effect.kind === "apcb_set" ||
+    effect.kind === "queue_probe" ||
+    effect.kind === "queue_remove" ||
+    isResetLine(effect)
+  );
+}
+
+/** Lines that a queue reset can print: the host's instructions, the freeing of interrupt resources, the result. */
+function isResetLine(effect: ApEffect): boolean {
+  switch (effect.kind) {
+    case "reset_queue":
+    case "hw_zapq":
+    case "hw_tapq":
+    case "hw_aqic":
+    case "gisc_unregister":
+    case "unpin_pages":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function resetOf(effect: ApEffect, apqn: number): boolean {
+  if (effect.kind === "gisc_unregister" || effect.kind === "unpin_pages") return true;
+  return isResetLine(effect) && "apqn" in effect && effect.apqn === apqn;
+}
+
+/** A scan runs from cfg_changed to scan_complete; the plugging of scan_complete may be printed after its line. */
+function scanTakes(operation: OpenOperation, effect: ApEffect): boolean {
+  const done = operation.effects.some((seen) => seen.effect.kind === "scan_complete");
+  if (effect.kind === "cfg_changed") return operation.effects.length === 0;
+  return done ? effect.kind === "apcb_set" : true;
+}
+
+/** An unrecorded call ends where a second bracket of its kind shows that another one began. */
+function unrecordedTakes(operation: OpenOperation, effect: ApEffect): boolean {
+  if (!bracketKinds.has(effect.kind)) return true;
+  if (effect.kind === "mdev_set_kvm") return operation.effects.every((seen) => seen.effect.kind === "apcb_set");
+  if (effect.kind === "mdev_unset_kvm") return operation.effects.every((seen) => seen.effect.kind !== "mdev_unset_kvm");
+  return false;
+}

@@ -1,0 +1,85 @@
+import { DescriptorTable } from "./descriptors.js";
+
+/** A process as far as it is known: tasks that share descriptors. */
+export interface Process {
+  readonly id: number;
+  files: DescriptorTable;
+  cwd: string | undefined;
+  /** Descriptors of a vfio-kvm device got an attribute set: groups may know their guest from then on. */
+  guestSet: boolean;
+  tasks: number;
+}
+
+/** A task (thread) of the recording. */
+export interface Task {
+  readonly tid: number;
+  readonly process: Process;
+}
+
+/** Tasks and processes, as clone, exec and exit calls make and end them. */
+export class TaskTable {
+  private readonly tasks = new Map<number, Task>();
+  private nextProcess = 1;
+
+  /** The task with that id; one that was never seen becomes a process of its own. */
+  get(tid: number): Task {
+    const known = this.tasks.get(tid);
+    if (known !== undefined) return known;
+    return this.add(tid, this.newProcess(undefined));
+  }
+
+  has(tid: number): boolean {
+    return this.tasks.has(tid);
+  }
+
+  /** A clone, fork or vfork of `parent` returned `tid`. */
+  clone(parent: Task, tid: number, shareFiles: boolean): void {
+    const known = this.tasks.get(tid);
+    // The child's first line may come before the parent's clone returns (capture-formats a.2): then it was taken for a
+    // process of its own, with an empty table, and only a shared table can still be put right.
+    if (known !== undefined) {
+      if (shareFiles) known.process.files = parent.process.files;
+      return;
+    }
+    this.add(tid, this.childOf(parent.process, shareFiles));
+  }
+
+  /** The task ended; true if it was the last of its process. */
+  exit(task: Task): boolean {
+    this.tasks.delete(task.tid);
+    task.process.tasks--;
+    return task.process.tasks <= 0;
+  }
+
+  /** All processes that are known to hold descriptors. */
+  *processes(): Generator<Process> {
+    const seen = new Set<Process>();
+    for (const task of this.tasks.values()) {
+      if (!seen.has(task.process)) {
+        seen.add(task.process);
+        yield task.process;
+      }
+    }
+  }
+
+  private add(tid: number, process: Process): Task {
+    const task = { tid, process };
+    process.tasks++;
+    this.tasks.set(tid, task);
+    return task;
+  }
+
+  private childOf(parent: Process, shareFiles: boolean): Process {
+    return shareFiles ? parent : this.newProcess(parent);
+  }
+
+  private newProcess(parent: Process | undefined): Process {
+    return {
+      id: this.nextProcess++,
+      files: parent === undefined ? new DescriptorTable() : parent.files.fork(),
+      cwd: parent?.cwd,
+      guestSet: parent?.guestSet ?? false,
+      tasks: 0,
+    };
+  }
+}
