@@ -32,6 +32,7 @@ const DIGIT_9 = 0x39;
 const LETTER_X = 0x78;
 const MINUS = 0x2d;
 const QUOTE = 0x22;
+const PARENTHESIS_CLOSE = 0x29;
 const ANGLE_OPEN = 0x3c;
 const ANGLE_CLOSE = 0x3e;
 const FDCWD = "AT_FDCWD";
@@ -83,7 +84,8 @@ function decorated(arg: string, fd: number, open: number): Descriptor | undefine
 function described(fd: number, decoration: string, deleted: boolean): Descriptor {
   const path = pathOfDecoration(decoration);
   // Older versions of strace write the mark inside the brackets, where the kernel's own link text has it.
-  if (!path.endsWith(DELETED)) return { fd, path, deleted };
+  const mayBeMarked = path.charCodeAt(path.length - 1) === PARENTHESIS_CLOSE;
+  if (!mayBeMarked || !path.endsWith(DELETED)) return { fd, path, deleted };
   return { fd, path: path.slice(0, -DELETED.length), deleted: true };
 }
 

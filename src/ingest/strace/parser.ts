@@ -5,6 +5,7 @@ import { splitArguments } from "../../event/notation.js";
 import type { LineParser, Sink, SourceInfo } from "../importer.js";
 import { bytesOfDumpLine, isDumpHead } from "./dump.js";
 import { endOfName, LineHead } from "./head.js";
+import { DETACHED, dropMark, endOfFirstHalf, lateResultOf, resultOf, UNFINISHED } from "./interruption.js";
 import { isMessage, type TaskNote, taskNoteOf } from "./notes.js";
 import { Output } from "./output.js";
 import { type PendingCall, PendingCalls } from "./pending.js";
@@ -15,12 +16,8 @@ const BLANK = 0x20;
 const PARENTHESIS_OPEN = 0x28;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
-const DOT = 0x2e;
 const ANGLE_OPEN = 0x3c;
-const ANGLE_CLOSE = 0x3e;
 
-const UNFINISHED = " <unfinished ...>";
-const DETACHED = "<detached ...>";
 const RESUMED = " resumed>";
 /** The longest name of a call is a good deal shorter. */
 const LONGEST_NAME = 64;
@@ -369,48 +366,6 @@ export class StraceParser implements LineParser {
       dump: undefined,
     };
   }
-}
-
-/** Index where the first half of an interrupted call ends, -1 where the line is not interrupted. */
-function endOfFirstHalf(text: string): number {
-  const length = text.length;
-  if (text.charCodeAt(length - 1) !== ANGLE_CLOSE || text.charCodeAt(length - 2) !== DOT) return -1;
-  if (text.endsWith(UNFINISHED)) return length - UNFINISHED.length;
-  // `execve(... <pid changed to 17 ...>`: the call goes on under the id of the process.
-  const changed = text.lastIndexOf(" <pid changed to ");
-  return changed >= 0 && length - changed < 40 ? changed : -1;
-}
-
-/** Takes a mark such as `<unfinished ...>` or `<unavailable>` off the end of the last argument. */
-function dropMark(args: string[]): void {
-  const last = args.at(-1);
-  if (last === undefined || last.charCodeAt(last.length - 1) !== ANGLE_CLOSE) return;
-  const match = / ?<(?:unfinished \.\.\.|detached \.\.\.|unavailable|pid changed to \d{1,7} \.\.\.)>$/.exec(last);
-  if (match === null) return;
-  args.pop();
-  const rest = last.slice(0, match.index).trimEnd();
-  if (rest !== "") args.push(rest);
-}
-
-/** Arguments and result of a call whose text begins behind the opening parenthesis. */
-function resultOf(text: string, args: string[]): CallResult | undefined {
-  const close = splitArguments(text, 0, args);
-  if (close < 0) return text.endsWith(DETACHED) ? { kind: "unknown", reason: "detached" } : undefined;
-  const from = startOfResult(text, close + 1);
-  return from < 0 ? undefined : parseResult(text, from, endOfResult(text, startOfDuration(text)));
-}
-
-/** The result behind the first parenthesis that can close the call: how deep the text began is not known. */
-function lateResultOf(text: string): CallResult | undefined {
-  const ignored: string[] = [];
-  const end = endOfResult(text, startOfDuration(text));
-  for (let close = splitArguments(text, 0, ignored); close >= 0; close = splitArguments(text, close + 1, ignored)) {
-    const from = startOfResult(text, close + 1);
-    const result = from < 0 ? undefined : parseResult(text, from, end);
-    if (result !== undefined) return result;
-    ignored.length = 0;
-  }
-  return text.endsWith(DETACHED) ? { kind: "unknown", reason: "detached" } : undefined;
 }
 
 /** With two tables of `-C`: `System call usage summary for 32 bit mode:` */
