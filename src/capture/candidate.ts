@@ -27,7 +27,22 @@ export async function lookInto(
   return { name, sniffed, settings };
 }
 
-/** Why a candidate can't be a source, for people. */
+/** Why a file can't be one of a capture's sources, for people; undefined where it can. */
+export function refusal({ sniffed }: Candidate): string | undefined {
+  switch (sniffed.kind) {
+    case "kce":
+      return "is a .kce file, which is a whole capture: check it by itself";
+    case "tar":
+      return "is a tar archive: unpack it, and check the directory";
+    case "unrecognised":
+      return sniffed.reason;
+    case "text":
+    case "empty":
+      return undefined;
+  }
+}
+
+/** Why a candidate can't be a source. */
 export interface NoSource {
   readonly reason: string;
 }
@@ -38,9 +53,7 @@ export interface NoSource {
  */
 export async function toSource(candidate: Candidate, importers: ImporterSet): Promise<OpenSource | NoSource> {
   const { name, sniffed, settings } = candidate;
-  if (sniffed.kind === "kce") return { reason: "is a .kce file, which is a whole capture: check it by itself" };
-  if (sniffed.kind === "tar") return { reason: "is an archive, which is a whole capture: check it by itself" };
-  if (sniffed.kind === "unrecognised") return { reason: sniffed.reason };
+  if (sniffed.kind !== "text" && sniffed.kind !== "empty") return { reason: refusal(candidate) ?? "" };
   const importer = importerOf(candidate, importers);
   if (importer === undefined) return { reason: `is of the format ${settings?.format}, which is not read here` };
   const { format } = importer;

@@ -20,9 +20,11 @@ export interface Capture {
   readonly path: string;
   readonly manifest: Manifest;
   readonly sources: readonly Source[];
+  /** Text of `capture.json`; undefined without one. */
+  readonly manifestText: string | undefined;
   /** Text of `expected.json`; undefined without one. */
   readonly expected: string | undefined;
-  /** The environment snapshot, whole; empty without one. Its file is the last of the sources. */
+  /** The environment snapshot, whole; empty without one. Its files stand behind the others among the sources. */
   readonly environment: readonly EnvironmentEvent[];
   /** Filled while the stream is read; capped, the number left out is in `diagnosticsLeftOut`. */
   readonly diagnostics: readonly Diagnostic[];

@@ -1,4 +1,6 @@
 import type { Format, Importer } from "../ingest/importer.js";
+import { detect, importerOf } from "../ingest/registry.js";
+import { jsonLinesImporter } from "./json-lines.js";
 
 /** The importers that captures are opened with; tests put in their own. */
 export interface ImporterSet {
@@ -6,3 +8,9 @@ export interface ImporterSet {
   detect(head: readonly string[]): Importer | undefined;
   of(format: Format): Importer | undefined;
 }
+
+/** All formats that are read line by line. */
+export const allImporters: ImporterSet = {
+  detect: (head) => (jsonLinesImporter.recognises(head) ? jsonLinesImporter : detect(head)),
+  of: (format) => (format === "jsonl" ? jsonLinesImporter : importerOf(format)),
+};

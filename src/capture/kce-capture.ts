@@ -36,15 +36,11 @@ export async function openKce(path: string, bytes: ByteSource): Promise<Capture 
     manifest = parsed.manifest;
   }
   for (const diagnostic of header.diagnostics) log.add(diagnostic);
-  const listed = new Map(manifest.sources?.map((source) => [source.file, source]));
-  const sources = header.sources.map(({ file, format }): Source => {
+  const sources = header.sources.map(({ file, format, probes }): Source => {
     const known = formats.find((name) => name === format) ?? "kce";
-    return { file, format: known, probes: listed.get(file)?.probes, counts: noCounts() };
+    return { file, format: known, probes, counts: noCounts() };
   });
-  return new KceCapture(path, bytes, manifest, header.expected === "" ? undefined : header.expected, sources, {
-    environment,
-    log,
-  });
+  return new KceCapture(path, bytes, manifest, header, sources, environment, log);
 }
 
 /** Reads up to the first recorded event; a text that says why where it can't. */
@@ -80,6 +76,7 @@ async function readPrelude(path: string, bytes: ByteSource): Promise<Prelude | s
 class KceCapture implements Capture {
   readonly path: string;
   readonly manifest: Manifest;
+  readonly manifestText: string | undefined;
   readonly expected: string | undefined;
   readonly sources: readonly Source[];
   readonly environment: readonly EnvironmentEvent[];
@@ -92,17 +89,19 @@ class KceCapture implements Capture {
     path: string,
     bytes: ByteSource,
     manifest: Manifest,
-    expected: string | undefined,
+    header: KceHeader,
     sources: readonly Source[],
-    found: { readonly environment: readonly EnvironmentEvent[]; readonly log: DiagnosticLog },
+    environment: readonly EnvironmentEvent[],
+    log: DiagnosticLog,
   ) {
     this.path = path;
     this.#bytes = bytes;
     this.manifest = manifest;
-    this.expected = expected;
+    this.manifestText = header.manifest === "" ? undefined : header.manifest;
+    this.expected = header.expected === "" ? undefined : header.expected;
     this.sources = sources;
-    this.environment = found.environment;
-    this.#log = found.log;
+    this.environment = environment;
+    this.#log = log;
   }
 
   get diagnostics(): Capture["diagnostics"] {

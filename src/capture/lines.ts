@@ -43,7 +43,8 @@ export class LineCutter {
   /** The next bytes. */
   pushBytes(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let start = 0; start < buffer.length; start += SLICE) this.push(buffer.toString("latin1", start, start + SLICE));
+    for (let start = 0; start < buffer.length; start += SLICE)
+      this.push(buffer.toString("latin1", start, start + SLICE));
   }
 
   /** The next characters. */

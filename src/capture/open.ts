@@ -1,17 +1,18 @@
 import type { EnvironmentEvent, Event } from "../event/event.js";
 import { alignClocks } from "./align.js";
-import { type Candidate, formatOfEmptyFile, lookInto, toSource } from "./candidate.js";
+import { type Candidate, formatOfEmptyFile, lookInto, refusal, toSource } from "./candidate.js";
 import type { Capture, CaptureFailure } from "./capture.js";
 import { DiagnosticLog } from "./diagnostics.js";
 import { type CaptureInput, type CaptureLocation, findCaptures, type NamedFile } from "./discovery.js";
 import { canBeSource, type Folder } from "./folder.js";
-import type { ImporterSet } from "./importers.js";
+import { allImporters, type ImporterSet } from "./importers.js";
 import { openKce } from "./kce-capture.js";
 import type { Manifest } from "./manifest.js";
 import { emptyManifest, parseManifest } from "./manifest-parse.js";
 import { merge } from "./merge.js";
 import { inRingOrder } from "./ring.js";
-import { readSnapshot } from "./snapshot.js";
+import { chooseSnapshots, leadingEnvironment, readEnvironment, withoutEnvironment } from "./snapshot.js";
+import { readFormats } from "./sniff.js";
 import { describeFileError, formatRank, isFileSystemError, type OpenSource, readSource } from "./source-reader.js";
 
 /** Size of capture.json at most. */
@@ -23,7 +24,8 @@ export interface OpenOptions {
   /** The files named, or those of one directory, are one capture. */
   readonly together?: boolean;
   readonly signal?: AbortSignal;
-  readonly importers: ImporterSet;
+  /** Other importers than all that there are. */
+  readonly importers?: ImporterSet;
 }
 
 /**
@@ -33,17 +35,17 @@ export interface OpenOptions {
  */
 export async function* openCaptures(
   inputs: Iterable<CaptureInput>,
-  options: OpenOptions,
+  options: OpenOptions = {},
 ): AsyncGenerator<Capture | CaptureFailure> {
-  const { importers, signal, together = false } = options;
+  const { importers = allImporters, signal, together = false } = options;
   for await (const location of findCaptures(inputs, { together, importers, signal })) {
     yield await openLocation(location, importers);
   }
 }
 
 /** Opens the one capture that an input stands for; a {@link CaptureFailure} where it stands for several. */
-export async function openCapture(input: CaptureInput, options: OpenOptions): Promise<Capture | CaptureFailure> {
-  const { importers, signal, together = false } = options;
+export async function openCapture(input: CaptureInput, options: OpenOptions = {}): Promise<Capture | CaptureFailure> {
+  const { importers = allImporters, signal, together = false } = options;
   const found: CaptureLocation[] = [];
   for await (const location of findCaptures([input], { together, importers, signal })) {
     found.push(location);
@@ -82,6 +84,7 @@ export async function openLocation(
 interface Draft {
   readonly path: string;
   readonly manifest: Manifest;
+  readonly manifestText: string | undefined;
   readonly expected: string | undefined;
   readonly candidates: readonly Candidate[];
   readonly snapshot: Candidate | undefined;
@@ -126,7 +129,8 @@ async function openFolder(path: string, folder: Folder, importers: ImporterSet):
     environment === undefined ? undefined : await lookInto(named, environment, undefined, importers, log);
   const others = candidates.filter(({ name }) => name !== named || environment === undefined);
   const expected = expectedFile.text;
-  return openDraft({ path, manifest, expected, candidates: others, snapshot, log }, importers);
+  const manifestText = manifestFile.text;
+  return openDraft({ path, manifest, manifestText, expected, candidates: others, snapshot, log }, importers);
 }
 
 /** The text of a small file; no text where there is no such file. */
@@ -153,15 +157,14 @@ async function openFiles(
     const candidate = await lookInto(name, bytes, undefined, importers, log);
     const { sniffed } = candidate;
     if (sniffed.kind === "kce" && files.length === 1) return openKce(path, sniffed.bytes);
-    if (sniffed.kind === "unrecognised" || sniffed.kind === "kce" || sniffed.kind === "tar") {
-      const source = await toSource(candidate, importers);
-      const reason = "reason" in source ? source.reason : "";
-      return { path, error: `${name === path ? "the file" : name} ${reason}` };
+    const reason = refusal(candidate);
+    if (reason !== undefined) {
+      return { path, error: `${name === path ? "the file" : name} ${reason}\nthese are read: ${readFormats}` };
     }
     candidates.push(candidate);
   }
-  const draft = { path, manifest: emptyManifest, expected: undefined, candidates, snapshot: undefined, log };
-  return openDraft(draft, importers);
+  const none = { manifestText: undefined, expected: undefined, snapshot: undefined };
+  return openDraft({ path, manifest: emptyManifest, ...none, candidates, log }, importers);
 }
 
 async function openDraft(draft: Draft, importers: ImporterSet): Promise<Capture | CaptureFailure> {
@@ -192,13 +195,9 @@ async function openDraft(draft: Draft, importers: ImporterSet): Promise<Capture 
   if (named !== undefined && "reason" in named) {
     return { path, error: `the snapshot ${draft.snapshot?.name} can't be read: it ${named.reason}` };
   }
-  const snapshot = named ?? snapshots.shift();
-  for (const { file } of snapshots) {
-    const message = `not read: ${snapshot?.file} is the snapshot of this capture, and it has only one`;
-    log.add({ code: "second-snapshot", severity: "note", file, line: 0, message });
-  }
+  const environmentSources = await chooseSnapshots(named, snapshots, log);
   if (sources.length === 0) {
-    const what = snapshot === undefined ? "holds no recording" : "holds a snapshot and no recording";
+    const what = environmentSources.length === 0 ? "holds no recording" : "holds a snapshot and no recording";
     return { path, error: `${what} of a known format: there is nothing to check` };
   }
   if (manifest.sources === undefined) {
@@ -206,8 +205,12 @@ async function openDraft(draft: Draft, importers: ImporterSet): Promise<Capture 
   }
   const given = sources.map(({ file }) => manifest.sources?.find((listed) => listed.file === file)?.offsetNs ?? 0n);
   const offsets = await alignClocks(sources, given, log);
-  const environment = snapshot === undefined ? [] : await readSnapshot(snapshot, sources.length, log);
-  return new OpenedCapture(draft, sources, offsets, snapshot, environment);
+  const environment = [...(await readEnvironment(environmentSources, sources.length, log))];
+  for (const [index, source] of sources.entries()) {
+    if (source.format !== "jsonl") continue;
+    for (const line of await leadingEnvironment(source, index)) environment.push(line);
+  }
+  return new OpenedCapture(draft, sources, offsets, environmentSources, environment);
 }
 
 /** The snapshot as a source; by its place it is one, whatever its content looks like. */
@@ -225,6 +228,7 @@ function snapshotSource(candidate: Candidate, importers: ImporterSet): ReturnTyp
 class OpenedCapture implements Capture {
   readonly path: string;
   readonly manifest: Manifest;
+  readonly manifestText: string | undefined;
   readonly expected: string | undefined;
   readonly sources: readonly OpenSource[];
   readonly environment: readonly EnvironmentEvent[];
@@ -237,13 +241,14 @@ class OpenedCapture implements Capture {
     draft: Draft,
     recorded: readonly OpenSource[],
     offsets: readonly bigint[],
-    snapshot: OpenSource | undefined,
+    snapshots: readonly OpenSource[],
     environment: readonly EnvironmentEvent[],
   ) {
     this.path = draft.path;
     this.manifest = draft.manifest;
+    this.manifestText = draft.manifestText;
     this.expected = draft.expected;
-    this.sources = snapshot === undefined ? recorded : [...recorded, snapshot];
+    this.sources = [...recorded, ...snapshots];
     this.environment = environment;
     this.#log = draft.log;
     this.#recorded = recorded;
@@ -261,13 +266,22 @@ class OpenedCapture implements Capture {
   events(signal?: AbortSignal): AsyncIterable<readonly Event[]> {
     if (this.#read) throw new Error("the events of a capture can be read once");
     this.#read = true;
-    const lanes = this.#recorded.map((source, index) => {
-      const batches = readSource(source, index, this.#log);
-      return {
-        batches: source.format === "s390dbf" ? inRingOrder(batches, source.file, this.#log) : batches,
-        offsetNs: this.#offsets[index] ?? 0n,
-      };
-    });
+    const lanes = this.#recorded.map((source, index) => ({
+      batches: this.#batches(source, index),
+      offsetNs: this.#offsets[index] ?? 0n,
+    }));
     return merge(lanes, signal);
+  }
+
+  #batches(source: OpenSource, index: number): AsyncIterable<readonly Event[]> {
+    const batches = readSource(source, index, this.#log);
+    switch (source.format) {
+      case "s390dbf":
+        return inRingOrder(batches, source.file, this.#log);
+      case "jsonl":
+        return withoutEnvironment(batches);
+      default:
+        return batches;
+    }
   }
 }

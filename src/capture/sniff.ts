@@ -39,6 +39,10 @@ const refusals: readonly (readonly [magic: string, reason: string])[] = [
   ["\u00fe\u00ff", "is UTF-16 text: convert it with `iconv -f UTF-16 -t UTF-8` first"],
 ];
 
+/** What can be read, for the message about a file that can't. */
+export const readFormats =
+  "strace, ftrace (also trace-cmd report, perf script and bpftrace in its layout), s390dbf, the kernel log, snapshots of sysfs, .kce files, events as JSON lines";
+
 /**
  * Finds out what a file is, from its content alone (capture-formats section 0.8).
  * @param onFault told of a compressed file that ends early, when it is streamed
@@ -69,7 +73,7 @@ export async function sniff(
     reason:
       lines.some((line) => line.includes("\0")) && !lines.some((line) => line.startsWith("/"))
         ? "is a binary file of no known format"
-        : "is text of no known format: strace, ftrace (also trace-cmd report, perf script), s390dbf, kernel log, JSON lines, CSV and sysfs snapshots are read",
+        : "is text of no known format",
   };
 }
 
