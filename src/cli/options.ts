@@ -1,0 +1,72 @@
+import type { Argv } from "yargs";
+import { UsageError } from "./errors.js";
+import type { ModelOptions, SystemText } from "./services.js";
+
+/** Adds the options that choose what a capture is compared with. */
+export function withModelOptions<T>(
+  argv: Argv<T>,
+): Argv<T & { profile: string[] | undefined; fact: string[] | undefined }> {
+  return argv
+    .option("profile", {
+      array: true,
+      type: "string",
+      requiresArg: true,
+      describe: "behaviour to compare with, by name; SYSTEM=NAME for one system alone (see `profiles`)",
+    })
+    .option("fact", {
+      array: true,
+      type: "string",
+      requiresArg: true,
+      describe: "a fact that no recorder shows, NAME=VALUE (ap.hostAqicStatus=lost)",
+    });
+}
+
+/**
+ * Facts by name, from `NAME=VALUE`.
+ * @throws UsageError
+ */
+export function parseFacts(values: readonly string[]): Record<string, string> {
+  const facts: [string, string][] = [];
+  for (const value of values) {
+    const equals = value.indexOf("=");
+    const name = value.slice(0, equals);
+    if (equals <= 0 || !/^[A-Za-z]\w*(\.[^.\s]+)+$/.test(name)) {
+      throw new UsageError(`--fact ${value}: expected SYSTEM.NAME=VALUE, such as ap.hostAqicStatus=lost`);
+    }
+    facts.push([name, value.slice(equals + 1)]);
+  }
+  return Object.fromEntries(facts);
+}
+
+/**
+ * Checks `P` and `SYSTEM=P` against what there is.
+ * @throws UsageError
+ */
+export function checkProfiles(values: readonly string[], systems: readonly SystemText[]): void {
+  for (const value of values) {
+    const equals = value.indexOf("=");
+    const system = equals < 0 ? undefined : value.slice(0, equals);
+    const name = value.slice(equals + 1);
+    const among = system === undefined ? systems : systems.filter((candidate) => candidate.system === system);
+    if (among.length === 0) {
+      throw new UsageError(
+        `--profile ${value}: there is no system ${system}; these are: ${systems.map((one) => one.system).join(", ")}`,
+      );
+    }
+    const names = [...new Set(among.flatMap(({ profiles }) => profiles.map((profile) => profile.name)))];
+    if (!names.includes(name)) {
+      throw new UsageError(`--profile ${value}: there is no profile ${name}; these are: ${names.join(", ")}`);
+    }
+  }
+}
+
+/** The options of {@link withModelOptions} as the services take them. @throws UsageError */
+export function modelOptions(
+  args: { readonly profile: string[] | undefined; readonly fact: string[] | undefined },
+  systems: readonly SystemText[],
+  signal: AbortSignal,
+): ModelOptions {
+  const { profile = [], fact = [] } = args;
+  checkProfiles(profile, systems);
+  return { profile, facts: parseFacts(fact), signal };
+}

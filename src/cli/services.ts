@@ -1,0 +1,60 @@
+import type { NamedBytes } from "../capture/bytes.js";
+import type { Report } from "../check/report.js";
+
+/** What the commands are the face of. Each is loaded when a command needs it, and tests put in their own. */
+export interface Services {
+  loadCheck(): Promise<CheckFunction>;
+  loadReplay(): Promise<ReplayFunction>;
+  loadRules(): Promise<readonly RuleText[]>;
+  loadSystems(): Promise<readonly SystemText[]>;
+  loadIngest(): Promise<typeof import("../capture/ingest.js")>;
+}
+
+/** Choices that check and replay share. */
+export interface ModelOptions {
+  /** `P` or `SYSTEM=P`. */
+  readonly profile?: string[];
+  /** Fact by its dotted name: `ap.hostAqicStatus`. */
+  readonly facts?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+export interface CheckOptions extends ModelOptions {
+  readonly together?: boolean;
+  readonly maxDivergences?: number;
+  readonly onProgress?: (progress: { readonly path: string; readonly events: number }) => void;
+}
+
+export type CheckFunction = (inputs: Iterable<string | NamedBytes>, options?: CheckOptions) => Promise<Report>;
+
+export interface ReplayOptions extends ModelOptions {
+  readonly together?: boolean;
+  /** Only what changed since the operation before. */
+  readonly delta?: boolean;
+}
+
+/** One object an operation, ready for JSON; `operation` counts from 1. @throws InputError. */
+export type ReplayFunction = (
+  path: string,
+  options?: ReplayOptions,
+) => AsyncIterable<{ readonly operation: number; readonly [key: string]: unknown }>;
+
+/** A rule as `explain` prints it. */
+export interface RuleText {
+  /** `ap-config/ASG-1`. */
+  readonly id: string;
+  readonly title: string;
+  readonly text: string;
+  readonly source: string;
+  readonly profiles: readonly string[];
+}
+
+/** A system with its profiles, as `profiles` prints them. */
+export interface SystemText {
+  readonly system: string;
+  readonly profiles: readonly {
+    readonly name: string;
+    readonly title: string;
+    readonly parameters: Readonly<Record<string, string>>;
+  }[];
+}
