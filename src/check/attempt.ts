@@ -108,7 +108,10 @@ export function adoptObserved<S extends ModelState>(
   operation: Operation,
   observability: Observability,
 ): Trial {
+  const mark = state.journal.mark();
   const trial = new Trial(operation, observability, new Choices(), true);
   model.step(state, operation, trial);
+  // A call that failed, for whatever reason, changed nothing.
+  if (operation.result.kind === "error") state.journal.rollback(mark);
   return trial;
 }

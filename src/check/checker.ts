@@ -73,7 +73,7 @@ export class Checker<S extends ModelState> {
     if (mismatches !== undefined) {
       this.findings.divergence(operation, mismatches, trial, this.model.describe(this.worlds.state, operation));
     }
-    this.checkInvariants(operation, touched);
+    this.checkInvariants(operation, touched, divergent);
     if (modelled && this.options.onJudged !== undefined) {
       this.options.onJudged({
         operation,
@@ -84,12 +84,14 @@ export class Checker<S extends ModelState> {
     }
   }
 
-  private checkInvariants(operation: Operation, touched: ReadonlySet<object>): void {
+  /** One fault gives one finding: what a divergence broke is not reported once more. */
+  private checkInvariants(operation: Operation, touched: ReadonlySet<object>, divergent: boolean): void {
     if (touched.size === 0) return;
     for (const { rule, message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
       const key = `${rule.id} ${message}`;
       if (this.broken.has(key) || this.broken.size > 1000) continue;
       this.broken.add(key);
+      if (divergent) continue;
       if (prescribedBy !== undefined) this.findings.defect(operation, [prescribedBy, rule], message);
       else this.findings.invariant(operation, rule, message, this.model.describe(this.worlds.state, operation));
     }

@@ -84,7 +84,7 @@ export class Worlds<S extends ModelState> {
     group: readonly Operation[],
     room: number,
   ): { settled: readonly Settled[]; states: S[] } | undefined {
-    const outcomes: { settled: readonly Settled[]; changes: Changes }[] = [];
+    const outcomes: { order: readonly Operation[]; settled: readonly Settled[]; changes: Changes }[] = [];
     const everyOrder = group.length <= 4 && group.filter(changesSomething).length > 1;
     for (const order of ordersOf(group)) {
       const settled = this.runAll(state, order);
@@ -94,7 +94,7 @@ export class Worlds<S extends ModelState> {
         return { settled, states: [state] };
       }
       const changes = state.journal.extract();
-      if (!outcomes.some((other) => sameChanges(other.changes, changes))) outcomes.push({ settled, changes });
+      if (!outcomes.some((other) => sameChanges(other.changes, changes))) outcomes.push({ order, settled, changes });
     }
     const [first, ...others] = outcomes;
     if (first === undefined) return undefined;
@@ -108,25 +108,15 @@ export class Worlds<S extends ModelState> {
       state.journal.commit();
       return { settled: first.settled, states: [state] };
     }
-    return { settled: first.settled, states: this.fork(state, group, outcomes.length) };
-  }
-
-  /** One state for each order that leads to another outcome. */
-  private fork(state: S, group: readonly Operation[], outcomes: number): S[] {
-    const states: S[] = [];
-    const seen: Changes[] = [];
-    for (const order of ordersOf(group)) {
-      if (this.runAll(state, order) === undefined) continue;
-      const changes = state.journal.extract();
-      if (seen.some((other) => sameChanges(other, changes))) continue;
-      seen.push(changes);
-      const copy = seen.length === outcomes ? state : this.model.clone(state);
+    const copies = others.map(({ order }) => {
+      const copy = this.model.clone(state);
       this.runAll(copy, order);
       copy.journal.commit();
-      states.push(copy);
-      if (seen.length === outcomes) break;
-    }
-    return states;
+      return copy;
+    });
+    state.journal.apply(first.changes);
+    state.journal.commit();
+    return { settled: first.settled, states: [state, ...copies] };
   }
 
   private runAll(state: S, order: readonly Operation[]): readonly Settled[] | undefined {

@@ -119,8 +119,8 @@ export class Assembler {
       return;
     }
     const { call } = decoded;
-    const isRemoval = call.kind === "attribute-write" && isRemove(call);
-    entered.call = isRemoval || call.kind !== "attribute-write" ? call : { ...call, phase: "whole" };
+    const isWrite = call.kind === "attribute-write" && !isRemove(call);
+    entered.call = isWrite ? { ...call, phase: "whole" } : call;
     entered.name = decoded.name;
     entered.result = observedResult(event.result);
     entered.end = this.sequence;
@@ -135,7 +135,9 @@ export class Assembler {
       this.close(begin);
       return this.start({ ...decoded, call: { ...decoded.call, phase: "end" } }, event, observedResult(undefined));
     }
-    return this.start(decoded, event, observedResult(result));
+    const { call } = decoded;
+    const whole = call.kind === "attribute-write" && call.phase === "begin" ? { ...call, phase: "whole" as const } : call;
+    return this.start({ ...decoded, call: whole }, event, observedResult(result));
   }
 
   private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation {
@@ -279,6 +281,12 @@ export class Assembler {
       const operation = stack?.[i];
       if (operation === undefined) continue;
       if (canCause(operation, effect)) return operation;
+      if (named(operation, effect)) {
+        const decoded = unrecordedCall(effect);
+        operation.call = decoded.call;
+        operation.name = decoded.name;
+        return operation;
+      }
       if (operation.returned || !isCallOfTask(operation)) this.close(operation);
     }
     return this.start(unrecordedCall(effect), event, notRecorded);
@@ -292,6 +300,24 @@ function isRemove(call: ApCall & { kind: "attribute-write" }): boolean {
 /** A call that stays open until it returns, whatever else the task does in it. */
 function isCallOfTask(operation: OpenOperation): boolean {
   return operation.event.kind === "syscall" || operation.call.kind === "pqap";
+}
+
+/**
+ * Whether a bracket line tells what a call that nobody recorded was: the line of a probe or removal may follow its effects,
+ * and so may cfg_changed (probes.md).
+ */
+function named(operation: OpenOperation, effect: ApEffect): boolean {
+  if (operation.call.kind !== "unrecorded") return false;
+  const effects = operation.effects.map((seen) => seen.effect);
+  switch (effect.kind) {
+    case "queue_probe":
+    case "cfg_changed":
+      return effects.every((seen) => seen.kind === "apcb_set");
+    case "queue_remove":
+      return effects.every((seen) => seen.kind === "apcb_set" || resetOf(seen, effect.apqn));
+    default:
+      return false;
+  }
 }
 
 /** The operation that an effect without a call begins: a worker's scan, a queue that came or went, or a call that nobody recorded. */

@@ -48,7 +48,8 @@ export function open(x: Trial, s: ApState, call: Open): void {
     return;
   }
   const there = exists(x, s, call.attribute);
-  if (x.refuse(not(there), call.create ? "EACCES" : "ENOENT", SYSFS)) {
+  // Where the directory is missing too, an open with O_CREAT gets no further than the look-up: ENOENT.
+  if (x.refuse(not(there), call.create ? ["EACCES", "ENOENT"] : "ENOENT", SYSFS)) {
     learnAbsent(s, call.attribute, there);
     return;
   }

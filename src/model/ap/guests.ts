@@ -1,4 +1,5 @@
-import type { Tri } from "../core/known.js";
+import { unknownBits } from "../core/bits.js";
+import { type Tri, unknown } from "../core/known.js";
 import { type ApState, Guest } from "./state.js";
 
 /** The live guest with that kvm pointer, the newest one where a pointer was used again. */
@@ -37,9 +38,11 @@ export function guestOf(s: ApState, pointer: string | undefined, vm: number | un
   return pointer === undefined && vm === undefined ? undefined : newGuest(s, pointer, vm);
 }
 
-/** A guest seen for the first time. */
+/** A guest seen for the first time: unless its VM was just made, it may have an mdev already. */
 export function newGuest(s: ApState, pointer: string | undefined, vm: number | undefined): Guest {
   const guest = new Guest(s.tick(), pointer, vm);
+  guest.hook = unknown;
+  for (const side of ["apm", "aqm", "adm"] as const) guest[side] = unknownBits;
   s.journal.add(s.guests, guest.number, guest);
   return guest;
 }

@@ -449,6 +449,8 @@ function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl
 export function createVm(s: ApState, vm: number, name: string): void {
   const guest = newGuest(s, undefined, vm);
   guest.name = name;
+  guest.hook = null;
+  for (const side of ["apm", "aqm", "adm"] as const) guest[side] = noBits;
   guest.gisc = [0, 0, 0, 0, 0, 0, 0, 0];
   guest.pins = new Map();
 }

@@ -137,7 +137,7 @@ export function probe(x: Trial, s: ApState, queue: Queue): void {
     () => `queue_probe ${apqnText(queue.apqn)} rc 0`,
     DRV_8,
   );
-  fresh(s, queue);
+  fresh(s, queue, x.operation.call.kind === "scan" || x.operation.call.kind === "queue-probe");
   const m = assignee(s, queue.apqn);
   if (m === null) return;
   if (!isKnown(m)) {
@@ -175,10 +175,10 @@ function isZero(m: Mdev): boolean {
   return m.apmAdd.ones.every((word) => word === 0) && m.aqmAdd.ones.every((word) => word === 0);
 }
 
-/** A queue object as the probe makes it. */
-function fresh(s: ApState, queue: Queue): void {
+/** A queue object as the probe makes it; `madeNow`: by a scan, which made the device itself. */
+function fresh(s: ApState, queue: Queue, madeNow: boolean): void {
   const { journal } = s;
-  if (queue.driver === "absent" || queue.order === 0) journal.set(queue, "order", s.tick());
+  if (queue.driver === "absent") journal.set(queue, "order", madeNow ? s.tick() : 0);
   journal.set(queue, "driver", "vfio_ap");
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);

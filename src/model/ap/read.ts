@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import type { Attribute } from "../../operation/attribute.js";
 import type { ApCall } from "../../operation/operation.js";
-import { admits, type Bits, exactly, has, isExact } from "../core/bits.js";
+import { admits, type Bits, exactly, has, isExact, possible } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, or, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
@@ -200,13 +200,13 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
   }
   switch (attribute.name) {
     case "matrix":
-      readMatrix(x, s, m, call, m.apm, m.aqm, SHOW_1, (apm, aqm) => {
+      readMatrix(x, call, m.apm, m.aqm, SHOW_1, (seen) => covers(seen, m), (apm, aqm) => {
         s.journal.set(m, "apm", exactly(apm));
         s.journal.set(m, "aqm", exactly(aqm));
       });
       break;
     case "guest_matrix":
-      readMatrix(x, s, m, call, m.shApm, m.shAqm, SHOW_2, (apm, aqm) => learnShadow(s, m, apm, aqm, undefined));
+      readMatrix(x, call, m.shApm, m.shAqm, SHOW_2, (seen) => within(seen, m), (apm, aqm) => learnShadow(s, m, apm, aqm, undefined));
       break;
     case "control_domains":
       readControl(x, s, m, call);
@@ -216,14 +216,26 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
   }
 }
 
+interface Shown {
+  readonly apm: mask.Mask;
+  readonly aqm: mask.Mask;
+}
+
+function covers(seen: Shown, m: Mdev): boolean {
+  return mask.isSubset(m.shApm.ones, seen.apm) && mask.isSubset(m.shAqm.ones, seen.aqm);
+}
+
+function within(seen: Shown, m: Mdev): boolean {
+  return mask.isSubset(seen.apm, possible(m.apm)) && mask.isSubset(seen.aqm, possible(m.aqm));
+}
+
 function readMatrix(
   x: Trial,
-  _s: ApState,
-  _m: Mdev,
   call: Read,
   apm: Bits,
   aqm: Bits,
   rule: Rule,
+  fitsOther: (seen: Shown) => boolean,
   learn: (apm: mask.Mask, aqm: mask.Mask) => void,
 ): void {
   const exact = isExact(apm) && isExact(aqm);
@@ -237,7 +249,8 @@ function readMatrix(
   if (!exact && !(admits(apm, seen.apm) && admits(aqm, seen.aqm))) {
     x.differs("a matrix that fits what is known", lines(call.text), rule);
   } else x.agrees(rule);
-  learn(seen.apm, seen.aqm);
+  // A text that cannot be the state (INV-2) tells of a fault of the text, not of another state.
+  if (x.mismatch === undefined || fitsOther(seen)) learn(seen.apm, seen.aqm);
 }
 
 function readControl(x: Trial, s: ApState, m: Mdev, call: Read): void {

@@ -122,18 +122,18 @@ export class Trial {
    * A check of the kernel that ends the operation with `errno` if `condition` holds. Returns whether it does. Where the
    * condition is not known the observed result decides, and both ways are tried only if it cannot.
    */
-  refuse(condition: Tri, errno: string, ...rules: readonly Rule[]): boolean {
-    if (!this.refuses(condition, errno)) return false;
+  refuse(condition: Tri, errno: string | readonly string[], ...rules: readonly Rule[]): boolean {
+    if (!this.refuses(condition, typeof errno === "string" ? [errno] : errno)) return false;
     this.fails(errno, ...rules);
     return true;
   }
 
-  private refuses(condition: Tri, errno: string): boolean {
+  private refuses(condition: Tri, errnos: readonly string[]): boolean {
     const { result } = this.operation;
-    if (this.lenient && result.kind !== "unknown") return result.kind === "error" && result.errno === errno;
+    if (this.lenient && result.kind !== "unknown") return result.kind === "error" && errnos.includes(result.errno);
     if (condition !== "unknown") return condition;
     if (result.kind === "unknown") return this.choose(2) === 0;
-    return result.kind === "error" && result.errno === errno && this.choose(2) === 0;
+    return result.kind === "error" && errnos.includes(result.errno) && this.choose(2) === 0;
   }
 
   /** Whether the operation is observed to have succeeded, failed, or not known to. */
