@@ -62,12 +62,26 @@ export class GunzippedBytes implements ByteSource {
   }
 }
 
+/**
+ * Bytes in blocks of one size, whatever the chunks are: what zlib gives before it meets damage depends on the blocks.
+ * Each is a buffer of its own, because zlib works in another thread while the producer may use its buffer again.
+ */
 async function* blocks(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let block = Buffer.alloc(BLOCK);
+  let filled = 0;
   for await (const chunk of chunks) {
-    // zlib works in a thread of its own while the producer may use its buffer again: blocks are copies.
-    for (let start = 0; start < chunk.length; start += BLOCK)
-      yield Uint8Array.from(chunk.subarray(start, start + BLOCK));
+    for (let start = 0; start < chunk.length; ) {
+      const part = chunk.subarray(start, start + BLOCK - filled);
+      block.set(part, filled);
+      filled += part.length;
+      start += part.length;
+      if (filled < BLOCK) continue;
+      yield block;
+      block = Buffer.alloc(BLOCK);
+      filled = 0;
+    }
   }
+  if (filled > 0) yield block.subarray(0, filled);
 }
 
 async function* expand(
