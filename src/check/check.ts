@@ -1,15 +1,9 @@
 import type { NamedBytes } from "../capture/bytes.js";
 import type { Capture, CaptureFailure } from "../capture/capture.js";
 import { openCaptures } from "../capture/open.js";
-import { apModel } from "../model/ap/model.js";
-import { apProfiles } from "../model/ap/profile.js";
-import type { Setting } from "../model/core/model.js";
-import { Assembler } from "../operation/assembler.js";
-import { Checker, type Judged } from "./checker.js";
-import { factsOf } from "./facts.js";
-import { uniqueNames } from "./findings.js";
-import { chooseProfile } from "./profile.js";
-import type { CaptureReport, Report, Summary } from "./report.js";
+import type { Judged } from "./checker.js";
+import type { CaptureReport, Report, Summary, Verdict } from "./report.js";
+import { type SystemRun, systemsFor } from "./systems.js";
 import { version } from "./version.js";
 
 /** Choices of a check. */
@@ -29,7 +23,6 @@ export interface CheckOptions {
 }
 
 const MAX_DIVERGENCES = 100;
-const uniqueRules = uniqueNames(apModel.rules);
 
 /**
  * Checks captures: ingests them, replays them through the reference models, and holds what was recorded against what
@@ -48,88 +41,68 @@ export async function check(inputs: Iterable<string | NamedBytes>, options: Chec
 /** Checks one opened capture. */
 export async function checkCapture(capture: Capture, options: CheckOptions = {}): Promise<CaptureReport> {
   const notes: string[] = [];
-  const chosen = chooseProfile("ap", apProfiles, options.profile ?? [], capture.manifest, capture.environment);
-  notes.push(`profile ap ${chosen.name}: ${chosen.reason}`);
-  const setting: Setting = {
-    profile: chosen.name,
-    facts: factsOf("ap", capture.manifest, options.facts ?? {}),
-    environment: capture.environment,
-    arch: capture.manifest.arch,
-    note: (text) => notes.push(text),
-  };
-  const checker = new Checker(apModel, capture, setting, {
-    maxDivergences: options.maxDivergences ?? MAX_DIVERGENCES,
-    unique: uniqueRules,
-    onJudged: options.onOperation && ((judged) => options.onOperation?.(capture.path, judged)),
-  });
-  const assembler = new Assembler((group) => checker.take(group));
+  const runs = systemsFor(capture).map((system) =>
+    system.start(capture, {
+      profiles: options.profile ?? [],
+      facts: options.facts ?? {},
+      maxDivergences: options.maxDivergences ?? MAX_DIVERGENCES,
+      onJudged: options.onOperation && ((judged) => options.onOperation?.(capture.path, judged)),
+      note: (text) => notes.push(text),
+    }),
+  );
   let events = 0;
   for await (const batch of capture.events(options.signal)) {
-    for (const event of batch) assembler.push(event);
+    for (const run of runs) for (const event of batch) run.push(event);
     events += batch.length;
     options.onProgress?.({ path: capture.path, events });
   }
-  assembler.finish();
-  return captureReport(capture, { ap: chosen.name }, checker, events, notes);
+  for (const run of runs) run.finish();
+  return captureReport(capture, runs, events, notes);
 }
 
 function captureReport(
   capture: Capture,
-  profile: Readonly<Record<string, string>>,
-  checker: Checker<Parameters<typeof apModel.clone>[0]>,
+  runs: readonly SystemRun[],
   events: number,
   notes: readonly string[],
 ): CaptureReport {
-  const { tally, findings } = checker;
-  const unparsed = capture.sources.reduce((sum, source) => sum + source.counts.unparsed, 0);
+  const met = runs.filter((run) => run.checker.tally.operations > 0);
+  const shown = met.length > 0 ? met : runs.slice(0, 1);
+  const sum = (of: (run: SystemRun) => number): number => shown.reduce((total, run) => total + of(run), 0);
+  const divergences = shown.flatMap((run) => run.checker.findings.divergences);
+  const operations = sum((run) => run.checker.tally.operations);
+  const checked = sum((run) => run.checker.tally.checked);
   const failed = capture.diagnostics.find((diagnostic) => diagnostic.severity === "error");
-  const divergent = findings.divergences.length > 0;
-  const verdict = divergent
-    ? "divergent"
-    : failed !== undefined
-      ? "error"
-      : tally.checked === 0
-        ? "inconclusive"
-        : "conform";
+  const verdict = verdictOf(divergences.length > 0, failed !== undefined, checked);
   return {
     path: capture.path,
     verdict,
-    profile,
+    profile: Object.fromEntries(shown.map((run) => [run.system, run.profile.name])),
     ...(verdict === "error" && failed !== undefined ? { error: `${failed.file}: ${failed.message}` } : {}),
     events,
-    operations: tally.operations,
-    checked: tally.checked,
-    unchecked: tally.operations - tally.checked,
-    unparsed,
-    divergences: findings.divergences,
-    divergencesLeftOut: findings.divergencesLeftOut,
-    knownDefects: findings.knownDefects,
-    knownDefectsLeftOut: findings.knownDefectsLeftOut,
-    notes: [...notes, ...checker.notes(), ...recorderNotes(checker), ...diagnosticNotes(capture)],
-    kinds: tally.list(),
-    rules: findings.rules,
+    operations,
+    checked,
+    unchecked: operations - checked,
+    unparsed: capture.sources.reduce((total, source) => total + source.counts.unparsed, 0),
+    divergences,
+    divergencesLeftOut: sum((run) => run.checker.findings.divergencesLeftOut),
+    knownDefects: shown.flatMap((run) => run.checker.findings.knownDefects),
+    knownDefectsLeftOut: sum((run) => run.checker.findings.knownDefectsLeftOut),
+    notes: [
+      ...shown.map((run) => `profile ${run.system} ${run.profile.name}: ${run.profile.reason}`),
+      ...notes,
+      ...shown.flatMap((run) => run.checker.notes()),
+      ...diagnosticNotes(capture),
+    ],
+    kinds: shown.flatMap((run) => run.checker.tally.list()),
+    rules: Object.assign({}, ...shown.map((run) => run.checker.findings.rules)),
   };
 }
 
-/** Probes that would have told more, where others recorded. */
-function recorderNotes(checker: {
-  recorders: { missing(kinds: readonly string[]): readonly string[] };
-}): readonly string[] {
-  const telling = [
-    "apcb_set",
-    "apcb_clear",
-    "reset_queue",
-    "queue_probe",
-    "queue_remove",
-    "mdev_set_kvm",
-    "resource_in_use",
-    "hw_aqic",
-    "hw_zapq",
-  ];
-  const missing = checker.recorders.missing(telling);
-  return missing.length === 0
-    ? []
-    : [`probe lines: no ${missing.join(", ")} recorded; what they would show is not judged`];
+function verdictOf(divergent: boolean, failed: boolean, checked: number): Verdict {
+  if (divergent) return "divergent";
+  if (failed) return "error";
+  return checked === 0 ? "inconclusive" : "conform";
 }
 
 const NOTED_DIAGNOSTICS = 20;

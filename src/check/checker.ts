@@ -52,6 +52,10 @@ export class Checker<S extends ModelState> {
   /** Remarks for the report. */
   notes(): readonly string[] {
     const notes: string[] = [];
+    const missing = this.recorders.missing(this.model.probes);
+    if (missing.length > 0) {
+      notes.push(`probe lines: no ${missing.join(", ")} recorded; what they would show is not judged`);
+    }
     if (this.cut > 0)
       notes.push(`${this.cut} operations: not all possibilities were tried, what is left of them is not decided`);
     if (this.worlds.joined > 0) {

@@ -1,20 +1,6 @@
-import type { Attribute } from "./attribute.js";
-import type { DeviceRef, GroupRef, VmRef } from "./operation.js";
-
-/** What an open file is, as far as a model cares; everything else is not kept. */
-export type FileObject =
-  | { readonly kind: "attribute"; readonly attribute: Attribute }
-  | { readonly kind: "group"; readonly ref: GroupRef }
-  | { readonly kind: "container" }
-  | { readonly kind: "kvm" }
-  | { readonly kind: "vm"; readonly ref: VmRef }
-  | { readonly kind: "vcpu"; readonly vm: VmRef | undefined; readonly number: number }
-  | { readonly kind: "kvm-vfio" }
-  | { readonly kind: "device"; readonly ref: DeviceRef };
-
 /** An open file description: shared by all descriptors that dup, fork or a socket made of it. */
-export interface OpenFile {
-  readonly object: FileObject;
+export interface OpenFile<O> {
+  readonly object: O;
   /** Descriptors that stand for it. */
   references: number;
   /** For an attribute: whether it was read from the start since it was opened (one show a descriptor). */
@@ -23,15 +9,15 @@ export interface OpenFile {
 }
 
 /** The descriptors of a process (shared between tasks that were cloned with CLONE_FILES). */
-export class DescriptorTable {
-  private readonly files = new Map<number, OpenFile>();
+export class DescriptorTable<O> {
+  private readonly files = new Map<number, OpenFile<O>>();
 
-  get(fd: number): OpenFile | undefined {
+  get(fd: number): OpenFile<O> | undefined {
     return this.files.get(fd);
   }
 
   /** Puts a file at a descriptor; returns the file whose last descriptor this replaced, if any. */
-  put(fd: number, file: OpenFile): OpenFile | undefined {
+  put(fd: number, file: OpenFile<O>): OpenFile<O> | undefined {
     const before = this.files.get(fd);
     if (before === file) return undefined;
     file.references++;
@@ -40,7 +26,7 @@ export class DescriptorTable {
   }
 
   /** Removes a descriptor; returns the file if it was its last one. */
-  close(fd: number): OpenFile | undefined {
+  close(fd: number): OpenFile<O> | undefined {
     const file = this.files.get(fd);
     if (file === undefined) return undefined;
     this.files.delete(fd);
@@ -48,8 +34,8 @@ export class DescriptorTable {
   }
 
   /** Removes the descriptors that `leaves` chooses; returns the files that were closed for good, in descriptor order. */
-  closeWhere(leaves: (fd: number, file: OpenFile) => boolean): OpenFile[] {
-    const closed: OpenFile[] = [];
+  closeWhere(leaves: (fd: number, file: OpenFile<O>) => boolean): OpenFile<O>[] {
+    const closed: OpenFile<O>[] = [];
     for (const [fd, file] of [...this.files].sort((a, b) => a[0] - b[0])) {
       if (!leaves(fd, file)) continue;
       this.files.delete(fd);
@@ -60,8 +46,8 @@ export class DescriptorTable {
   }
 
   /** A copy for a forked child. */
-  fork(): DescriptorTable {
-    const child = new DescriptorTable();
+  fork(): DescriptorTable<O> {
+    const child = new DescriptorTable<O>();
     for (const [fd, file] of this.files) {
       file.references++;
       child.files.set(fd, file);
@@ -70,8 +56,8 @@ export class DescriptorTable {
   }
 
   /** The files of one kind that the process holds, without repetition. */
-  *objects(): Generator<FileObject> {
-    const seen = new Set<OpenFile>();
+  *objects(): Generator<O> {
+    const seen = new Set<OpenFile<O>>();
     for (const file of this.files.values()) {
       if (seen.has(file)) continue;
       seen.add(file);
@@ -80,7 +66,7 @@ export class DescriptorTable {
   }
 }
 
-function release(file: OpenFile): OpenFile | undefined {
+function release<O>(file: OpenFile<O>): OpenFile<O> | undefined {
   file.references--;
   return file.references <= 0 ? file : undefined;
 }

@@ -1,5 +1,5 @@
-import type { OpenOperation } from "./assembler.js";
-import type { Operation } from "./operation.js";
+import type { OpenOperation } from "./open-operation.js";
+import type { Call, Operation } from "./operation.js";
 
 /** Operations that wait for one that is still open; beyond this many the oldest open one is put aside. */
 const WINDOW = 512;
@@ -11,22 +11,25 @@ const PATIENCE = 64;
  * long (a hang, a wait) is put aside, so that nothing waits for it without end: it forms a group of its own when it
  * completes.
  */
-export class Overlaps {
-  private pending: OpenOperation[] = [];
-  private readonly aside = new Set<OpenOperation>();
+export class Overlaps<C extends Call> {
+  private pending: OpenOperation<C>[] = [];
+  private readonly aside = new Set<OpenOperation<C>>();
   private number = 0;
 
   private readonly emit: (group: readonly Operation[]) => void;
+  private readonly endsBySilence: (operation: OpenOperation<C>) => boolean;
 
-  constructor(emit: (group: readonly Operation[]) => void) {
+  /** `endsBySilence`: whether an operation has no recorded end, so that the silence after its last line is all there is. */
+  constructor(emit: (group: readonly Operation[]) => void, endsBySilence: (operation: OpenOperation<C>) => boolean) {
     this.emit = emit;
+    this.endsBySilence = endsBySilence;
   }
 
-  add(operation: OpenOperation): void {
+  add(operation: OpenOperation<C>): void {
     this.pending.push(operation);
   }
 
-  remove(operation: OpenOperation): void {
+  remove(operation: OpenOperation<C>): void {
     this.pending = this.pending.filter((candidate) => candidate !== operation);
     this.aside.delete(operation);
   }
@@ -67,7 +70,7 @@ export class Overlaps {
       if (size > 0 && operation.begin > end) break;
       if (!operation.complete) {
         const idle = sequence - operation.end > PATIENCE;
-        if (!idle || !endsBySilence(operation)) return 0;
+        if (!idle || !this.endsBySilence(operation)) return 0;
         operation.complete = true;
       }
       if (operation.end > end) end = operation.end;
@@ -83,11 +86,11 @@ export class Overlaps {
     this.aside.add(oldest);
   }
 
-  private handOver(group: readonly OpenOperation[]): void {
+  private handOver(group: readonly OpenOperation<C>[]): void {
     this.emit(group.map((operation) => this.finished(operation)));
   }
 
-  private finished(operation: OpenOperation): Operation {
+  private finished(operation: OpenOperation<C>): Operation {
     this.number++;
     return {
       number: this.number,
@@ -103,19 +106,5 @@ export class Overlaps {
       end: operation.end,
       gap: operation.gap,
     };
-  }
-}
-
-/** Whether an operation has no recorded end: the silence after its last line is all there is. */
-function endsBySilence(operation: OpenOperation): boolean {
-  switch (operation.call.kind) {
-    case "scan":
-      return operation.effects.some((seen) => seen.effect.kind === "scan_complete");
-    case "queue-probe":
-    case "queue-remove":
-    case "unrecorded":
-      return true;
-    default:
-      return operation.returned;
   }
 }

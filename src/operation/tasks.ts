@@ -1,9 +1,9 @@
 import { DescriptorTable } from "./descriptors.js";
 
 /** A process as far as it is known: tasks that share descriptors. */
-export interface Process {
+export interface Process<O> {
   readonly id: number;
-  files: DescriptorTable;
+  files: DescriptorTable<O>;
   cwd: string | undefined;
   /** Descriptors of a vfio-kvm device got an attribute set: groups may know their guest from then on. */
   guestSet: boolean;
@@ -11,18 +11,18 @@ export interface Process {
 }
 
 /** A task (thread) of the recording. */
-export interface Task {
+export interface Task<O> {
   readonly tid: number;
-  readonly process: Process;
+  readonly process: Process<O>;
 }
 
 /** Tasks and processes, as clone, exec and exit calls make and end them. */
-export class TaskTable {
-  private readonly tasks = new Map<number, Task>();
+export class TaskTable<O> {
+  private readonly tasks = new Map<number, Task<O>>();
   private nextProcess = 1;
 
   /** The task with that id; one that was never seen becomes a process of its own. */
-  get(tid: number): Task {
+  get(tid: number): Task<O> {
     const known = this.tasks.get(tid);
     if (known !== undefined) return known;
     return this.add(tid, this.newProcess(undefined));
@@ -33,7 +33,7 @@ export class TaskTable {
   }
 
   /** A clone, fork or vfork of `parent` returned `tid`. */
-  clone(parent: Task, tid: number, shareFiles: boolean): void {
+  clone(parent: Task<O>, tid: number, shareFiles: boolean): void {
     const known = this.tasks.get(tid);
     // The child's first line may come before the parent's clone returns (capture-formats a.2): then it was taken for a
     // process of its own, with an empty table, and only a shared table can still be put right.
@@ -45,15 +45,15 @@ export class TaskTable {
   }
 
   /** The task ended; true if it was the last of its process. */
-  exit(task: Task): boolean {
+  exit(task: Task<O>): boolean {
     this.tasks.delete(task.tid);
     task.process.tasks--;
     return task.process.tasks <= 0;
   }
 
   /** All processes that are known to hold descriptors. */
-  *processes(): Generator<Process> {
-    const seen = new Set<Process>();
+  *processes(): Generator<Process<O>> {
+    const seen = new Set<Process<O>>();
     for (const task of this.tasks.values()) {
       if (!seen.has(task.process)) {
         seen.add(task.process);
@@ -62,21 +62,21 @@ export class TaskTable {
     }
   }
 
-  private add(tid: number, process: Process): Task {
+  private add(tid: number, process: Process<O>): Task<O> {
     const task = { tid, process };
     process.tasks++;
     this.tasks.set(tid, task);
     return task;
   }
 
-  private childOf(parent: Process, shareFiles: boolean): Process {
+  private childOf(parent: Process<O>, shareFiles: boolean): Process<O> {
     return shareFiles ? parent : this.newProcess(parent);
   }
 
-  private newProcess(parent: Process | undefined): Process {
+  private newProcess(parent: Process<O> | undefined): Process<O> {
     return {
       id: this.nextProcess++,
-      files: parent === undefined ? new DescriptorTable() : parent.files.fork(),
+      files: parent === undefined ? new DescriptorTable<O>() : parent.files.fork(),
       cwd: parent?.cwd,
       guestSet: parent?.guestSet ?? false,
       tasks: 0,

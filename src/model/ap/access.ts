@@ -1,5 +1,5 @@
-import type { Attribute } from "../../operation/attribute.js";
-import type { ApCall } from "../../operation/operation.js";
+import type { Attribute } from "../../operation/ap/attribute.js";
+import type { ApCall } from "../../operation/ap/call.js";
 import { is, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { mdevAt } from "./mdevs.js";

@@ -1,6 +1,6 @@
 import * as mask from "../../event/mask.js";
-import { apqnText } from "../../operation/attribute.js";
-import type { ApEffect } from "../../operation/effect.js";
+import { apqnText } from "../../operation/ap/attribute.js";
+import type { ApEffect } from "../../operation/ap/effect.js";
 import {
   admits,
   type Bits,

@@ -1,4 +1,4 @@
-import { type Attribute, parseApqn } from "../../operation/attribute.js";
+import { type Attribute, parseApqn } from "../../operation/ap/attribute.js";
 import { is, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";

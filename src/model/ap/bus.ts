@@ -1,5 +1,5 @@
 import * as mask from "../../event/mask.js";
-import type { Attribute } from "../../operation/attribute.js";
+import type { Attribute } from "../../operation/ap/attribute.js";
 import { admits, Bits, exactly, has, isExact, possible } from "../core/bits.js";
 import { isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

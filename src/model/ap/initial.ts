@@ -1,5 +1,5 @@
 import * as mask from "../../event/mask.js";
-import { type Attribute, attributeOf } from "../../operation/attribute.js";
+import { type Attribute, attributeOf } from "../../operation/ap/attribute.js";
 import { exactly, noBits, unknownBits } from "../core/bits.js";
 import { isKnown, unknown } from "../core/known.js";
 import type { Setting } from "../core/model.js";

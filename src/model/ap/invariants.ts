@@ -1,5 +1,5 @@
 import * as mask from "../../event/mask.js";
-import { apqnText } from "../../operation/attribute.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import { possible } from "../core/bits.js";
 import { isKnown } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";

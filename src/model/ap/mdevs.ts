@@ -1,4 +1,4 @@
-import type { ApCall } from "../../operation/operation.js";
+import type { ApCall } from "../../operation/ap/call.js";
 import { noBits } from "../core/bits.js";
 import { is, isKnown, not, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

@@ -1,4 +1,5 @@
-import type { ApCall, Operation } from "../../operation/operation.js";
+import { type ApCall, isApCall } from "../../operation/ap/call.js";
+import type { Operation } from "../../operation/operation.js";
 import type { Model } from "../core/model.js";
 import type { Trial } from "../core/trial.js";
 import { open } from "./access.js";
@@ -35,8 +36,19 @@ import { unrecorded } from "./unrecorded.js";
 export const apModel: Model<ApState> = {
   system: "ap",
   rules: apRules,
+  probes: [
+    "apcb_set",
+    "apcb_clear",
+    "reset_queue",
+    "queue_probe",
+    "queue_remove",
+    "mdev_set_kvm",
+    "resource_in_use",
+    "hw_aqic",
+    "hw_zapq",
+  ],
   initial: initialState,
-  models: ({ call }) => modelled(call),
+  models: ({ call }) => isApCall(call) && modelled(call),
   step,
   broken: brokenInvariants,
   render: renderState,
@@ -65,7 +77,7 @@ function modelled(call: ApCall): boolean {
 }
 
 function step(s: ApState, operation: Operation, x: Trial): void {
-  perform(x, s, operation.call);
+  if (isApCall(operation.call)) perform(x, s, operation.call);
   x.finish();
 }
 

@@ -1,6 +1,6 @@
 import type { Word } from "../../event/word.js";
 import { sameWord, wordOf, wordText } from "../../event/word.js";
-import type { ApCall } from "../../operation/operation.js";
+import type { ApCall } from "../../operation/ap/call.js";
 import { is, isKnown, not, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";

@@ -1,5 +1,5 @@
 import { maskOf } from "../../event/mask.js";
-import { apqnText } from "../../operation/attribute.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import { exactly, has, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

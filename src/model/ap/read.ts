@@ -1,6 +1,6 @@
 import * as mask from "../../event/mask.js";
-import type { Attribute } from "../../operation/attribute.js";
-import type { ApCall } from "../../operation/operation.js";
+import type { Attribute } from "../../operation/ap/attribute.js";
+import type { ApCall } from "../../operation/ap/call.js";
 import { admits, type Bits, exactly, has, isExact, possible } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, or, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
@@ -200,13 +200,29 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
   }
   switch (attribute.name) {
     case "matrix":
-      readMatrix(x, call, m.apm, m.aqm, SHOW_1, (seen) => covers(seen, m), (apm, aqm) => {
-        s.journal.set(m, "apm", exactly(apm));
-        s.journal.set(m, "aqm", exactly(aqm));
-      });
+      readMatrix(
+        x,
+        call,
+        m.apm,
+        m.aqm,
+        SHOW_1,
+        (seen) => covers(seen, m),
+        (apm, aqm) => {
+          s.journal.set(m, "apm", exactly(apm));
+          s.journal.set(m, "aqm", exactly(aqm));
+        },
+      );
       break;
     case "guest_matrix":
-      readMatrix(x, call, m.shApm, m.shAqm, SHOW_2, (seen) => within(seen, m), (apm, aqm) => learnShadow(s, m, apm, aqm, undefined));
+      readMatrix(
+        x,
+        call,
+        m.shApm,
+        m.shAqm,
+        SHOW_2,
+        (seen) => within(seen, m),
+        (apm, aqm) => learnShadow(s, m, apm, aqm, undefined),
+      );
       break;
     case "control_domains":
       readControl(x, s, m, call);

@@ -1,5 +1,5 @@
 import * as mask from "../../event/mask.js";
-import { apqnText } from "../../operation/attribute.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import type { Operation } from "../../operation/operation.js";
 import { type Bits, bitsText, isExact, possible } from "../core/bits.js";
 import { isKnown, type Known } from "../core/known.js";

@@ -1,4 +1,4 @@
-import { apqnText } from "../../operation/attribute.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import { type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";

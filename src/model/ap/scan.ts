@@ -1,5 +1,5 @@
 import * as mask from "../../event/mask.js";
-import type { ApMasks } from "../../operation/effect.js";
+import type { ApMasks } from "../../operation/ap/effect.js";
 import { difference, exactly, intersection, intersects, isEmpty, same } from "../core/bits.js";
 import { and, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

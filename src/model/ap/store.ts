@@ -1,4 +1,4 @@
-import type { ApCall } from "../../operation/operation.js";
+import type { ApCall } from "../../operation/ap/call.js";
 import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";
 

@@ -24,6 +24,8 @@ export interface ModelState {
 export interface Model<S extends ModelState> {
   readonly system: string;
   readonly rules: readonly Rule[];
+  /** Probes that tell most: the report says which of them did not record. */
+  readonly probes: readonly string[];
   initial(setting: Setting): S;
   /** Whether the model knows the operation's result and effects; others only inform it. */
   models(operation: Operation): boolean;

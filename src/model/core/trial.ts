@@ -1,6 +1,5 @@
 import type { Event } from "../../event/event.js";
-import { bracketKinds, type ObservedEffect } from "../../operation/effect.js";
-import type { Operation } from "../../operation/operation.js";
+import type { ObservedEffect, Operation } from "../../operation/operation.js";
 import type { Tri } from "./known.js";
 import type { Observability } from "./observability.js";
 import type { Rule } from "./rule.js";
@@ -86,7 +85,7 @@ export class Trial {
     this.choices = choices;
     this.lenient = lenient;
     for (const seen of operation.effects) {
-      (bracketKinds.has(seen.effect.kind) ? this.brackets : this.ordered).push(seen);
+      (seen.bracket ? this.brackets : this.ordered).push(seen);
     }
   }
 

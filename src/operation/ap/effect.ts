@@ -1,6 +1,5 @@
-import type { Event } from "../event/event.js";
-import type { Mask } from "../event/mask.js";
-import type { Word } from "../event/word.js";
+import type { Mask } from "../../event/mask.js";
+import type { Word } from "../../event/word.js";
 
 /** What a driver did while an operation ran, as a probe or a log line recorded it (probes.md, AP). */
 export type ApEffect =
@@ -37,12 +36,6 @@ export interface ApMasks {
 }
 
 export type EffectKind = ApEffect["kind"];
-
-/** An effect with the recorded line that shows it. */
-export interface ObservedEffect<E extends { readonly kind: string } = ApEffect> {
-  readonly effect: E;
-  readonly event: Event;
-}
 
 /**
  * Probe lines that only bracket an operation: they stand before or after its effects as the recorder and the kernel

@@ -1,6 +1,6 @@
-import { fieldOf, type ProbeEvent } from "../event/event.js";
-import { type Mask, parseMask } from "../event/mask.js";
-import { addressText, parseHex, parseWord, type Word } from "../event/word.js";
+import { fieldOf, type ProbeEvent } from "../../event/event.js";
+import { type Mask, parseMask } from "../../event/mask.js";
+import { addressText, parseHex, parseWord, type Word } from "../../event/word.js";
 import type { ApEffect, ApMasks } from "./effect.js";
 
 /** What a probe line is for the assembler; undefined where a key is missing or unreadable. */

@@ -1,9 +1,16 @@
-import { bytesOf, descriptorOf, iovecBytesOf, numberOf } from "../event/arguments.js";
-import type { CallResult, SyscallEvent } from "../event/event.js";
+import { bytesOf, descriptorOf, iovecBytesOf, numberOf } from "../../event/arguments.js";
+import type { CallResult, SyscallEvent } from "../../event/event.js";
+import type * as descriptors from "../descriptors.js";
+import type { ObservedResult } from "../operation.js";
+import type * as tasks from "../tasks.js";
 import { type Attribute, attributeOf } from "./attribute.js";
-import type { FileObject, OpenFile } from "./descriptors.js";
-import type { ApCall, ObservedResult } from "./operation.js";
-import type { Process, Task, TaskTable } from "./tasks.js";
+import type { ApCall } from "./call.js";
+import type { FileObject } from "./file.js";
+
+type OpenFile = descriptors.OpenFile<FileObject>;
+type Process = tasks.Process<FileObject>;
+type Task = tasks.Task<FileObject>;
+type TaskTable = tasks.TaskTable<FileObject>;
 
 /** What one system call is for the models. */
 export interface DecodedCall {

@@ -1,30 +1,14 @@
-import type { Event, ProbeEvent, Stamp, SyscallEvent } from "../event/event.js";
-import { type ApEffect, bracketKinds, type ObservedEffect } from "./effect.js";
+import type { Event, ProbeEvent, SyscallEvent } from "../../event/event.js";
+import type { OpenOperation } from "../open-operation.js";
+import type { ObservedResult, Operation } from "../operation.js";
+import { Overlaps } from "../overlaps.js";
+import { ProbePairs } from "../probe-pairs.js";
+import { TaskTable } from "../tasks.js";
+import type { ApCall } from "./call.js";
+import { type ApEffect, bracketKinds } from "./effect.js";
 import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
-import type { ApCall, ObservedResult, Operation } from "./operation.js";
-import { Overlaps } from "./overlaps.js";
-import { ProbePairs } from "./probe-pairs.js";
+import type { FileObject } from "./file.js";
 import { type DecodedCall, observedResult, SyscallDecoder } from "./syscalls.js";
-import { TaskTable } from "./tasks.js";
-
-/** An operation that is still being put together. */
-export interface OpenOperation {
-  call: ApCall;
-  name: string;
-  event: Event;
-  result: ObservedResult;
-  readonly tid: number;
-  readonly effects: ObservedEffect[];
-  readonly begin: number;
-  /** Place of the last line that belongs to it, or before which it certainly ended. */
-  end: number;
-  endTime: Stamp | undefined;
-  gap: boolean;
-  /** Nothing more can come: it may be handed over. */
-  complete: boolean;
-  /** It has returned, and only effects with the same stamps may still follow. */
-  returned: boolean;
-}
 
 const notRecorded: ObservedResult = { kind: "unknown", reason: "the call was not recorded" };
 
@@ -33,19 +17,19 @@ const notRecorded: ObservedResult = { kind: "unknown", reason: "the call was not
  * open operation of their task (design, Operations). Hands over groups: operations of one group overlap in time, and
  * everything in an earlier group happened before everything in a later one.
  */
-export class Assembler {
-  private readonly tasks = new TaskTable();
+export class ApAssembler {
+  private readonly tasks = new TaskTable<FileObject>();
   private readonly syscalls = new SyscallDecoder(this.tasks);
   private readonly pairs = new ProbePairs();
-  private readonly overlaps: Overlaps;
+  private readonly overlaps: Overlaps<ApCall>;
   /** Innermost last: the operations that run on a task. */
-  private readonly running = new Map<number, OpenOperation[]>();
+  private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
-  private readonly lastComplete = new Map<number, OpenOperation>();
+  private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
   private sequence = 0;
 
   constructor(emit: (group: readonly Operation[]) => void) {
-    this.overlaps = new Overlaps(emit);
+    this.overlaps = new Overlaps(emit, endsBySilence);
   }
 
   /** Takes the next event of the stream. */
@@ -128,7 +112,7 @@ export class Assembler {
     entered.returned = true;
   }
 
-  private open(decoded: DecodedCall, event: Event, result: SyscallEvent["result"]): OpenOperation {
+  private open(decoded: DecodedCall, event: Event, result: SyscallEvent["result"]): OpenOperation<ApCall> {
     if (result === undefined && decoded.call.kind === "attribute-write" && isRemove(decoded.call)) {
       // MDEV-4: a remove may wait for minutes; that it began is a happening of its own.
       const begin = this.start(decoded, event, observedResult(undefined));
@@ -136,12 +120,13 @@ export class Assembler {
       return this.start({ ...decoded, call: { ...decoded.call, phase: "end" } }, event, observedResult(undefined));
     }
     const { call } = decoded;
-    const whole = call.kind === "attribute-write" && call.phase === "begin" ? { ...call, phase: "whole" as const } : call;
+    const whole =
+      call.kind === "attribute-write" && call.phase === "begin" ? { ...call, phase: "whole" as const } : call;
     return this.start({ ...decoded, call: whole }, event, observedResult(result));
   }
 
-  private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation {
-    const operation: OpenOperation = {
+  private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation<ApCall> {
+    const operation: OpenOperation<ApCall> = {
       call: decoded.call,
       name: decoded.name,
       event,
@@ -180,7 +165,7 @@ export class Assembler {
     }
   }
 
-  private close(operation: OpenOperation): void {
+  private close(operation: OpenOperation<ApCall>): void {
     if (operation.complete) return;
     operation.complete = true;
     const stack = this.running.get(operation.tid);
@@ -190,7 +175,7 @@ export class Assembler {
     else stack.splice(at, 1);
   }
 
-  private drop(operation: OpenOperation): void {
+  private drop(operation: OpenOperation<ApCall>): void {
     this.close(operation);
     this.overlaps.remove(operation);
   }
@@ -269,13 +254,13 @@ export class Assembler {
     const effect = decodeApEffect(event);
     if (effect === undefined) return;
     const operation = this.ownerOf(effect, event);
-    operation.effects.push({ effect, event });
+    operation.effects.push({ effect, event, bracket: bracketKinds.has(effect.kind) });
     operation.end = this.sequence;
     operation.endTime = event.time;
   }
 
   /** The innermost operation of the task that can cause the effect; an unrecorded call where there is none. */
-  private ownerOf(effect: ApEffect, event: ProbeEvent): OpenOperation {
+  private ownerOf(effect: ApEffect, event: ProbeEvent): OpenOperation<ApCall> {
     const stack = this.running.get(event.tid);
     for (let i = (stack?.length ?? 0) - 1; i >= 0; i--) {
       const operation = stack?.[i];
@@ -298,7 +283,7 @@ function isRemove(call: ApCall & { kind: "attribute-write" }): boolean {
 }
 
 /** A call that stays open until it returns, whatever else the task does in it. */
-function isCallOfTask(operation: OpenOperation): boolean {
+function isCallOfTask(operation: OpenOperation<ApCall>): boolean {
   return operation.event.kind === "syscall" || operation.call.kind === "pqap";
 }
 
@@ -306,7 +291,7 @@ function isCallOfTask(operation: OpenOperation): boolean {
  * Whether a bracket line tells what a call that nobody recorded was: the line of a probe or removal may follow its effects,
  * and so may cfg_changed (probes.md).
  */
-function named(operation: OpenOperation, effect: ApEffect): boolean {
+function named(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
   if (operation.call.kind !== "unrecorded") return false;
   const effects = operation.effects.map((seen) => seen.effect);
   switch (effect.kind) {
@@ -335,7 +320,7 @@ function unrecordedCall(effect: ApEffect): DecodedCall {
 }
 
 /** Whether a call of that kind can have that effect: a call that cannot does not get it (design, Operations). */
-function canCause(operation: OpenOperation, effect: ApEffect): boolean {
+function canCause(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
   const { call } = operation;
   switch (call.kind) {
     case "attribute-write":
@@ -422,16 +407,30 @@ function resetOf(effect: ApEffect, apqn: number): boolean {
 }
 
 /** A scan runs from cfg_changed to scan_complete; the plugging of scan_complete may be printed after its line. */
-function scanTakes(operation: OpenOperation, effect: ApEffect): boolean {
+function scanTakes(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
   const done = operation.effects.some((seen) => seen.effect.kind === "scan_complete");
   if (effect.kind === "cfg_changed") return operation.effects.length === 0;
   return done ? effect.kind === "apcb_set" : true;
 }
 
 /** An unrecorded call ends where a second bracket of its kind shows that another one began. */
-function unrecordedTakes(operation: OpenOperation, effect: ApEffect): boolean {
+function unrecordedTakes(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
   if (!bracketKinds.has(effect.kind)) return true;
   if (effect.kind === "mdev_set_kvm") return operation.effects.every((seen) => seen.effect.kind === "apcb_set");
   if (effect.kind === "mdev_unset_kvm") return operation.effects.every((seen) => seen.effect.kind !== "mdev_unset_kvm");
   return false;
+}
+
+/** Whether an operation has no recorded end: the silence after its last line is all there is. */
+function endsBySilence(operation: OpenOperation<ApCall>): boolean {
+  switch (operation.call.kind) {
+    case "scan":
+      return operation.effects.some((seen) => seen.effect.kind === "scan_complete");
+    case "queue-probe":
+    case "queue-remove":
+    case "unrecorded":
+      return true;
+    default:
+      return operation.returned;
+  }
 }

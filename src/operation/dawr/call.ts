@@ -1,0 +1,2 @@
+/** The calls of the powerpc system. */
+export type DawrCall = never;

@@ -1,0 +1,21 @@
+import type { Event, Stamp } from "../event/event.js";
+import type { Call, ObservedEffect, ObservedResult } from "./operation.js";
+
+/** An operation that is still being put together. */
+export interface OpenOperation<C extends Call> {
+  call: C;
+  name: string;
+  event: Event;
+  result: ObservedResult;
+  readonly tid: number;
+  readonly effects: ObservedEffect[];
+  readonly begin: number;
+  /** Place of the last line that belongs to it, or before which it certainly ended. */
+  end: number;
+  endTime: Stamp | undefined;
+  gap: boolean;
+  /** Nothing more can come: it may be handed over. */
+  complete: boolean;
+  /** It has returned, and only effects with the same stamps may still follow. */
+  returned: boolean;
+}

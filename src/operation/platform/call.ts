@@ -1,0 +1,2 @@
+/** The calls of VFIO platform devices. */
+export type PlatformCall = never;
