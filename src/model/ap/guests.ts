@@ -40,10 +40,18 @@ export function guestOf(s: ApState, pointer: string | undefined, vm: number | un
 
 /** A guest seen for the first time: unless its VM was just made, it may have an mdev already. */
 export function newGuest(s: ApState, pointer: string | undefined, vm: number | undefined): Guest {
-  const guest = new Guest(s.tick(), pointer, vm);
+  const guest = unmetGuest(s);
+  guest.pointer = pointer;
+  guest.vm = vm;
+  s.journal.add(s.guests, guest.number, guest);
+  return guest;
+}
+
+/** A guest of which nothing is known, and which nothing names: it stands for itself in one operation only. */
+export function unmetGuest(s: ApState): Guest {
+  const guest = new Guest(s.tick(), undefined, undefined);
   guest.hook = unknown;
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = unknownBits;
-  s.journal.add(s.guests, guest.number, guest);
   return guest;
 }
 

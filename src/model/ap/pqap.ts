@@ -6,8 +6,9 @@ import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
 import { disable, enable, madeStatus } from "./aqic.js";
+import { newGuest, pointerFits, unmetGuest } from "./guests.js";
 import { aqicRule } from "./profile.js";
-import { type ApState, type Guest, type Mdev, VcpuTask } from "./state.js";
+import { type ApState, type Guest, type Mdev, type Queue, VcpuTask } from "./state.js";
 import { responseCode } from "./status.js";
 
 export const PQAP_2 = aqicRule(
@@ -124,28 +125,42 @@ const SPECIFICATION = 0x0006;
 /** One intercepted PQAP: handler K, and handler V where it is called (vfio-ap-aqic 4.1, 4.2). */
 export function pqap(x: Trial, s: ApState, call: Pqap): void {
   const guest = guestOfTask(x, s, call);
-  if (guest === undefined) {
-    x.cannotCheck("the guest of the vCPU is not known");
-    return;
-  }
   if (handlerK(x, s, guest, call)) return;
   handlerV(x, s, guest, call);
 }
 
-/** The guest whose vCPU the task runs: known from before, named by a line of this instruction, or any live one. */
-function guestOfTask(x: Trial, s: ApState, call: Pqap): Guest | undefined {
+/** The guest whose vCPU the task runs: known from before, named by a line of this instruction, or any that it can be. */
+function guestOfTask(x: Trial, s: ApState, call: Pqap): Guest {
   const known = s.vcpus.get(call.tid);
   if (known !== undefined && isKnown(known.guest) && known.guest.live) return known.guest;
   const named = x.ahead("gisc_register", () => true) ?? x.ahead("gisc_unregister", () => true);
-  const live = [...s.guests.values()].filter(
-    (guest) => guest.live && (named === undefined || guest.pointer === undefined || guest.pointer === named.kvm),
+  const candidates = [...s.guests.values()].filter(
+    (guest) => guest.live && (named === undefined || pointerFits(guest, named.kvm)),
   );
-  const guest = live[x.choose(live.length)];
-  if (guest === undefined) return undefined;
-  const task = known ?? new VcpuTask(call.tid);
-  if (known === undefined) s.journal.add(s.vcpus, call.tid, task);
+  const exact = candidates.filter((guest) => named !== undefined && guest.pointer === named.kvm);
+  const guests = exact.length > 0 ? exact : candidates;
+  const stranger = exact.length === 0 && mayBeStranger(s, guests) ? 1 : 0;
+  const guest = guests[x.choose(guests.length + stranger)];
+  if (guest === undefined && named === undefined) return unmetGuest(s);
+  const chosen = guest ?? newGuest(s, named?.kvm, undefined);
+  runs(s, call.tid, chosen);
+  return chosen;
+}
+
+/** The task runs a vCPU of that guest. */
+function runs(s: ApState, tid: number, guest: Guest): void {
+  const known = s.vcpus.get(tid);
+  const task = known ?? new VcpuTask(tid);
+  if (known === undefined) s.journal.add(s.vcpus, tid, task);
   s.journal.set(task, "guest", guest);
-  return guest;
+}
+
+/** Whether a guest that was not met yet can have run the instruction: one that ran before the recording began. */
+function mayBeStranger(s: ApState, guests: readonly Guest[]): boolean {
+  if (guests.length === 0) return true;
+  if (guests.some((guest) => guest.pointer === undefined && guest.vm === undefined)) return false;
+  for (const m of s.mdevs.values()) if (m.present !== false && !isKnown(m.kvm)) return true;
+  return false;
 }
 
 /** PQAP-2 to PQAP-9 and PQAP-12, in this order; true if one of them ended the instruction. */
@@ -213,8 +228,7 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
   if (!isKnown(guest.aiv)) s.journal.set(guest, "aiv", true);
   const apqn = call.gr0.lo & 0xffff;
   const queue = s.queues.get(apqn);
-  const hook = isKnown(guest.hook) ? guest.hook : undefined;
-  const found = hook === undefined || hook === null ? "unknown" : linkedTo(queue, hook);
+  const found = foundIn(guest, queue);
   const answer = call.exit?.gr1.lo;
   if (!foundQueue(x, found, answer)) {
     x.by(AQIC_5);
@@ -223,14 +237,35 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
   }
   if (queue === undefined) {
     x.cannotCheck("the queue of a PQAP(AQIC) was not seen before");
+    x.takeAll();
     return;
   }
+  learnHook(s, guest, queue, call.tid);
   const enabling = (call.gr1.hi & 0x8000) !== 0;
   const status = enabling
     ? enable(x, s, guest, queue, call.gr1.lo & 7, call.gr2, answer)
     : disable(x, s, queue, answer);
   if (status === undefined) x.cannotCheck("the host's AQIC is not recorded");
   else writeStatus(x, call, status, AQIC_7);
+}
+
+/** AQIC-5: whether the queue is in the table of the hook's mdev. */
+function foundIn(guest: Guest, queue: Queue | undefined): Tri {
+  if (isKnown(guest.hook)) return guest.hook === null ? "unknown" : linkedTo(queue, guest.hook);
+  if (queue === undefined || queue.linked === null) return false;
+  if (!isKnown(queue.linked)) return "unknown";
+  return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
+}
+
+/** A queue that was served shows whose guest this is: the mdev's that has it. */
+function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
+  if (isKnown(guest.hook) || !isKnown(queue.linked) || queue.linked === null) return;
+  if (!s.guests.has(guest.number)) {
+    s.journal.add(s.guests, guest.number, guest);
+    runs(s, tid, guest);
+  }
+  s.journal.set(guest, "hook", queue.linked);
+  s.journal.set(queue.linked, "kvm", guest);
 }
 
 function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {
