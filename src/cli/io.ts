@@ -20,7 +20,8 @@ export class Output {
   constructor(stream: Writable & { readonly isTTY?: boolean; readonly columns?: number }) {
     this.stream = stream;
     this.isTerminal = stream.isTTY === true;
-    this.columns = this.isTerminal ? stream.columns : undefined;
+    // A pseudo-terminal that nobody gave a size has 0 columns.
+    this.columns = this.isTerminal && stream.columns !== 0 ? stream.columns : undefined;
     // A failed write tells its own caller; without a listener the event would end the process.
     stream.on("error", () => {});
   }

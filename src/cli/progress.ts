@@ -12,9 +12,12 @@ export interface Progress {
 
 const silent: Progress = { update: () => {}, stop: () => {} };
 
-/** A line on a terminal; nothing where there is none, or where it is not wanted. */
+/**
+ * A line on a terminal; nothing where there is none, or where it is not wanted. A terminal without a width gets none
+ * either: ora would go on for ever clearing lines that it takes for broken ones.
+ */
 export async function startProgress(stderr: Output, wanted: boolean): Promise<Progress> {
-  if (!wanted || !stderr.isTerminal) return silent;
+  if (!wanted || stderr.columns === undefined) return silent;
   const { default: ora } = await import("ora");
   const { visible } = await import("../report/visible.js");
   // Standard input stays the shell's: an interrupt reaches us as a signal.
