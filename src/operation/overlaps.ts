@@ -87,10 +87,10 @@ export class Overlaps<C extends Call> {
   }
 
   private handOver(group: readonly OpenOperation<C>[]): void {
-    this.emit(group.map((operation) => this.finished(operation)));
+    this.emit(group.map((operation) => this.finished(operation, group.length > 1)));
   }
 
-  private finished(operation: OpenOperation<C>): Operation {
+  private finished(operation: OpenOperation<C>, overlapping: boolean): Operation {
     this.number++;
     return {
       number: this.number,
@@ -104,6 +104,7 @@ export class Overlaps<C extends Call> {
       endTime: operation.endTime,
       begin: operation.begin,
       end: operation.end,
+      overlapping,
       gap: operation.gap,
     };
   }

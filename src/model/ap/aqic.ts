@@ -1,10 +1,10 @@
 import type { Word } from "../../event/word.js";
 import { addressText, sameWord, wordOf, wordText, zeroWord } from "../../event/word.js";
-import { isKnown, unknown } from "../core/known.js";
+import { is, isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { pointerFits } from "./guests.js";
 import { countGisc, countPin, giscCount } from "./ledger.js";
-import { ALL, aqicRule, V61 } from "./profile.js";
+import { ALL, aqicRule, V9, V9_V12, V61 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 import { interruptsOn, responseCode } from "./status.js";
 
@@ -108,6 +108,20 @@ export const IRQ_10 = aqicRule(
   "vfio_ap_free_aqic_resources",
   ALL,
 );
+export const IRQ_11 = aqicRule(
+  "IRQ-11",
+  "Dropping the mdev",
+  "A queue forgets its mdev at the end of a disable (released), or whenever its resources are freed (posted); the next request of the guest sets it again.",
+  "vfio_ap_irq_disable; v9 3/4 vfio_ap_free_aqic_resources",
+  V9,
+);
+export const NIB_6 = aqicRule(
+  "NIB-6",
+  "Page 0",
+  "A NIB in guest page 0 is pinned and then remembered as nothing: it is never unpinned.",
+  "vfio_ap_irq_enable, vfio_ap_free_aqic_resources",
+  V9_V12,
+);
 export const IRQ_13 = aqicRule(
   "IRQ-13",
   "Lost status on some hosts",
@@ -132,27 +146,43 @@ export function enable(
   answer: number | undefined,
 ): number | undefined {
   x.by(IRQ_1);
-  if (nib.hi === 0 && nib.lo === 0) {
-    x.by(NIB_2);
-    return madeStatus(0x06);
+  if (!s.parameters.old) {
+    if (nib.hi === 0 && nib.lo === 0) {
+      x.by(NIB_2);
+      return madeStatus(0x06);
+    }
+    if (notInMemory(x, answer)) return madeStatus(0x06);
   }
-  if (notInMemory(x, answer)) return madeStatus(0x06);
-  const key = addressText(nib);
+  const iova = s.parameters.old ? pageOf(nib) : nib;
+  const key = addressText(iova);
   const pin = x.expect(
     "pin_pages",
-    (effect) => (sameWord(effect.iova, nib) && effect.npage === 1 ? undefined : `pin of ${wordText(effect.iova)}`),
-    () => `pin_pages iova ${wordText(nib)}`,
+    (effect) => (sameWord(effect.iova, iova) && effect.npage === 1 ? undefined : `pin of ${wordText(effect.iova)}`),
+    () => `pin_pages iova ${wordText(iova)}`,
     NIB_4,
   );
   const pinned = pin === undefined ? answer === undefined || responseCode(answer) !== 0x06 : pin.rc === 1;
   if (!pinned) return madeStatus(0x06);
   countPin(s, guest, key, 1);
   const registered = register(x, s, guest, isc);
-  if (registered !== undefined && registered < 0) {
+  if (registered !== undefined && registered < 0 && !s.parameters.old) {
     unpin(x, s, guest, key, GISC_4);
     return madeStatus(0x08);
   }
   return enableOnHost(x, s, guest, queue, isc, key, registered, answer);
+}
+
+/** The page of an address: the old profiles pin and remember whole pages (NIB-4, pinKey). */
+function pageOf(nib: Word): Word {
+  return wordOf(nib.hi, nib.lo & ~0xfff);
+}
+
+/** NIB-6: page 0 is remembered as "nothing saved" by the old profiles, and never unpinned. */
+function savedKey(x: Trial, s: ApState, key: string): string | null {
+  if (!s.parameters.old || key !== "0x0") return key;
+  x.by(NIB_6);
+  x.knownDefect("the NIB lies in guest page 0: the page stays pinned for ever", NIB_6);
+  return null;
 }
 
 /** NIB-3: which pages are memory is not recorded; that nothing was pinned shows it. */
@@ -196,7 +226,7 @@ function enableOnHost(
     s.journal.set(guest, "gisaOrigin", effect.gr1.lo & 0x7ffffff0);
     s.journal.set(queue, "status", effect.status);
   }
-  const status = effect === undefined ? answer : seenStatus(x, s, effect.status, answer);
+  const status = effect === undefined ? answer : seenStatus(x, s, effect.status);
   if (status === undefined) {
     forget(s, queue);
     return undefined;
@@ -206,7 +236,7 @@ function enableOnHost(
       x.by(IRQ_2);
       free(x, s, queue);
       s.journal.set(queue, "savedIsc", isc);
-      s.journal.set(queue, "savedNib", key);
+      s.journal.set(queue, "savedNib", savedKey(x, s, key));
       break;
     case 0x07:
       x.by(IRQ_3);
@@ -215,24 +245,19 @@ function enableOnHost(
       break;
     default:
       x.by(IRQ_4, IRQ_6);
+      x.knownDefect(`the new pin ${key} and the new registration of ISC ${isc} are never undone`, IRQ_4);
       disable(x, s, queue, undefined);
   }
   return status;
 }
 
 /** IRQ-13: what the driver sees of the status that the hardware gave. */
-export function seenStatus(x: Trial, s: ApState, hardware: number, answer: number | undefined): number {
-  switch (s.parameters.hostAqicStatus) {
-    case "true":
-      return hardware;
-    case "lost":
-      x.by(IRQ_13);
-      return 0;
-    case undefined:
-      return answer !== undefined && responseCode(answer) !== responseCode(hardware) && (answer & 0xffff0000) === 0
-        ? 0
-        : hardware;
-  }
+export function seenStatus(x: Trial, s: ApState, hardware: number): number {
+  if (hardware === 0) return 0;
+  const lost = x.either(is(s.host.aqicStatus, "lost"));
+  if (!isKnown(s.host.aqicStatus)) s.journal.set(s.host, "aqicStatus", lost ? "lost" : "true");
+  if (lost) x.by(IRQ_13);
+  return lost ? 0 : hardware;
 }
 
 /** Fields of a host control word that differ from what 2.4 builds; undefined where it fits. */
@@ -260,7 +285,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     );
     if (effect === undefined) break;
     s.journal.set(queue, "status", effect.status);
-    status = seenStatus(x, s, effect.status, answer);
+    status = seenStatus(x, s, effect.status);
     const rc = responseCode(status);
     if (rc === 0x00 || rc === 0x07) {
       waitForClear(x, s, queue);
@@ -269,6 +294,10 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     if (rc !== 0x02 && rc !== 0x05) break;
   }
   free(x, s, queue);
+  if (s.parameters.profile === "aqic-v9") {
+    x.by(IRQ_11);
+    s.journal.set(queue, "owner", null);
+  }
   return status;
 }
 
@@ -291,10 +320,26 @@ function waitForClear(x: Trial, s: ApState, queue: Queue): void {
 
 /** IRQ-10: frees what is registered for a queue. */
 export function free(x: Trial, s: ApState, queue: Queue): void {
+  if (s.parameters.old && queue.owner === null) {
+    loseRegistration(x, s, queue);
+    return;
+  }
   const m: Mdev | null | undefined = isKnown(queue.owner) ? queue.owner : undefined;
   const guest = m === undefined || m === null ? undefined : isKnown(m.kvm) ? m.kvm : undefined;
   freeIsc(x, s, queue, m, guest);
   freeNib(x, s, queue, m, guest);
+  // IRQ-10 (d), IRQ-11: the mailed code forgets the mdev with the resources.
+  if (s.parameters.profile === "aqic-v9" && s.parameters.variant === "posted") s.journal.set(queue, "owner", null);
+}
+
+/** IRQ-10, old profiles: without an mdev nothing is freed, and what was saved is forgotten all the same. */
+function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
+  if (queue.savedIsc === null && queue.savedNib === null) return;
+  if (isKnown(queue.savedIsc) && isKnown(queue.savedNib)) {
+    x.knownDefect("the queue has no mdev: its registered ISC and pinned NIB are lost, not freed", IRQ_10, IRQ_11);
+  }
+  s.journal.set(queue, "savedIsc", null);
+  s.journal.set(queue, "savedNib", null);
 }
 
 function freeIsc(

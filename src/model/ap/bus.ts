@@ -92,7 +92,7 @@ function writeMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite): 
     stored(x, call);
     return;
   }
-  if (inUse(x, s, name, next)) return;
+  if (s.parameters.dynamic && inUse(x, s, name, next)) return;
   s.journal.set(s.host, name, exactly(next));
   reviseBindings(x, s);
   stored(x, call);
@@ -109,7 +109,11 @@ function inUse(x: Trial, s: ApState, name: MaskName, next: mask.Mask): boolean {
   const fresh = mask.sameMask(added, perhapsAdded) ? exactly(added) : undefined;
   const taken = fresh ?? exactly(perhapsAdded);
   const conflict = shared(s, undefined, name === "apmask" ? taken : other, name === "apmask" ? other : taken);
-  const unsure: Tri = fresh === undefined && conflict === true ? "unknown" : conflict;
+  // NOND-1: the posted driver says the same where its lock is taken.
+  const locked = s.parameters.profile === "dynamic-v12" && x.peek("resource_in_use")?.rc === -16 && conflict !== true;
+  if (locked) x.cannotCheck("EBUSY of a lock: which operation held it is not recorded");
+  const unsure: Tri = locked || (fresh === undefined && conflict === true) ? "unknown" : conflict;
+  const taking = s.parameters.profile === "dynamic-v12" ? -16 : -98;
   if (fresh === undefined && x.peek("resource_in_use") === undefined && x.certain("resource_in_use")) return false;
   const asked = x.expect(
     "resource_in_use",
@@ -118,10 +122,10 @@ function inUse(x: Trial, s: ApState, name: MaskName, next: mask.Mask): boolean {
       const theirs = name === "apmask" ? seen.aqm : seen.apm;
       if (fresh !== undefined && !mask.sameMask(own, added)) return `asked with ${masked(own)}`;
       if (!admits(other, theirs)) return `asked with ${masked(theirs)}`;
-      const rc = isKnownTri(unsure) ? (unsure ? -98 : 0) : seen.rc;
+      const rc = isKnownTri(unsure) ? (unsure ? taking : 0) : seen.rc;
       return seen.rc === rc ? undefined : `resource_in_use rc ${seen.rc}`;
     },
-    () => `resource_in_use for ${masked(added)}${isKnownTri(unsure) ? ` rc ${unsure ? -98 : 0}` : ""}`,
+    () => `resource_in_use for ${masked(added)}${isKnownTri(unsure) ? ` rc ${unsure ? taking : 0}` : ""}`,
     MASK_2,
     SHARE_1,
   );

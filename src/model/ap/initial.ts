@@ -16,6 +16,7 @@ interface Facts {
 export function initialState(setting: Setting): ApState {
   const s = new ApState(parameters(setting));
   const facts: Facts = { mdevInstances: number(setting, "mdevInstances") };
+  s.host.aqicStatus = s.parameters.hostAqicStatus ?? unknown;
   if (setting.environment.length > 0) readSnapshot(s, setting, facts);
   return s;
 }
@@ -26,6 +27,7 @@ export function parameters(setting: Setting): ApParameters {
   return {
     profile,
     dynamic: profile !== "aqic-v9",
+    old: profile !== "linux-6.1",
     variant: choice(setting, "variant", ["posted", "released"]) ?? "released",
     defects: choice(setting, "defects", ["as-posted", "intended"]) ?? "as-posted",
     // linux-6.1 at 6.1.192 has the fix (IRQ-13).

@@ -1,15 +1,17 @@
 import { bitsOf } from "../../event/mask.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import * as bits from "../core/bits.js";
-import { and, isKnown, type Tri, unknown } from "../core/known.js";
+import { and, is, isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, linkedTo, refilter, refilterControl, reserved, shadowOf, shared } from "./apcb.js";
 import { parseNumber } from "./numbers.js";
-import { ALL, configRule, V61 } from "./profile.js";
-import { link } from "./queues.js";
-import { bucketOf, type Candidate, PLUG_4, resetQueues } from "./reset.js";
-import type { ApState, Mdev, Queue } from "./state.js";
+import { ALL, configRule, V9, V12, V61 } from "./profile.js";
+import { type Candidate, PLUG_4, resetQueues } from "./reset.js";
+import { tryAdapter, tryDomain } from "./shadow-v12.js";
+import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
+import { bucketOf, link, unlink } from "./table.js";
 
 export const ASG_1 = configRule(
   "ASG-1",
@@ -20,15 +22,35 @@ export const ASG_1 = configRule(
 export const ASG_3 = configRule(
   "ASG-3",
   "Assigning twice",
-  "A number that is assigned already returns the count; nothing else happens.",
-  "vfio_ap_ops.c:assign_adapter_store",
-  V61,
+  "linux-6.1: a number that is assigned already returns the count, nothing else happens. dynamic-v12: the tests and the linking run again, and queues are inserted twice. aqic-v9: the tests run again.",
+  "vfio_ap_ops.c:assign_adapter_store; p05 link_queue",
 );
 export const ASG_4 = configRule(
   "ASG-4",
   "unassign_adapter and unassign_domain",
   "Parse, maximum; a number that is not assigned returns the count; else the bit is cleared, the queues are unlinked, the number leaves the shadow and the guest, and the queues that were in the shadow are reset.",
   "vfio_ap_ops.c:unassign_adapter_store, unassign_domain_store",
+);
+export const ASG_2 = configRule(
+  "ASG-2",
+  "A guest refuses every store",
+  "While a guest uses the mdev each assign and unassign answers EBUSY, before the bytes are looked at.",
+  "base; commits of 5.12 and 5.15",
+  V9,
+);
+export const ASG_5 = configRule(
+  "ASG-5",
+  "Unlinking defects",
+  "unassign_adapter unlinks the queues from whatever mdev owns them; unassign_domain links the queues instead of unlinking them.",
+  "p05 vfio_ap_mdev_manage_qlinks, vfio_ap_mdev_unlink_queue",
+  V12,
+);
+export const NOND_1 = configRule(
+  "NOND-1",
+  "Try-lock",
+  "The assign files and the in-use test of a mask write try the driver's lock and answer EBUSY, without a change, while anything else holds it.",
+  "p07, p12",
+  V12,
 );
 export const CDOM_1 = configRule(
   "CDOM-1",
@@ -77,9 +99,24 @@ export const PLUG_3 = configRule(
 
 export type Side = "adapter" | "domain";
 
-/** A write to assign_adapter or assign_domain. */
+/** A write to assign_adapter or assign_domain (ASG-1). */
 export function assign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
   x.by(ASG_1);
+  switch (s.parameters.profile) {
+    case "aqic-v9":
+      assignStatic(x, s, m, side, call);
+      break;
+    case "dynamic-v12":
+      assignPosted(x, s, m, side, call);
+      break;
+    case "linux-6.1":
+      assignMerged(x, s, m, side, call);
+      break;
+  }
+}
+
+/** ASG-1, column linux-6.1. */
+function assignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
   const n = numberWritten(x, s, m, side, call, ASG_1);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;
@@ -101,6 +138,90 @@ export function assign(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribut
   stored(x, call);
 }
 
+/** ASG-1, column V12: the delta is tested, the new number is tried. */
+function assignPosted(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  const n = numberWritten(x, s, m, side, call, ASG_1);
+  if (n === undefined) return;
+  const own = side === "adapter" ? m.apm : m.aqm;
+  const delta = bits.add(bits.noBits, n);
+  const apm = side === "adapter" ? delta : m.apm;
+  const aqm = side === "adapter" ? m.aqm : delta;
+  const conflict = shared(s, m, apm, aqm);
+  if (conflict !== true && lockBusy(x)) return;
+  if (x.refuse(reserved(s, apm, aqm), "EADDRNOTAVAIL", ASG_1)) return;
+  if (x.refuse(conflict, "EBUSY", ASG_1, SHARE_1, SHARE_2)) return;
+  const before = shadowOf(m);
+  s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.add(own, n));
+  if (bits.has(own, n) === true) x.by(ASG_3);
+  for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
+  x.by(PLUG_1);
+  const entered = side === "adapter" ? tryAdapter(x, s, m, n) : tryDomain(x, s, m, n);
+  commitIf(x, s, m, entered, before);
+  stored(x, call);
+}
+
+/** ASG-1, column V9: only for an mdev without a guest, and only bound queues. */
+function assignStatic(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  if (guestPresent(x, m)) return;
+  const n = numberWritten(x, s, m, side, call, ASG_1);
+  if (n === undefined) return;
+  const own = side === "adapter" ? m.apm : m.aqm;
+  const other = side === "adapter" ? m.aqm : m.apm;
+  if (x.refuse(not(allBound(s, side, n, other)), "EADDRNOTAVAIL", ASG_1)) return;
+  const withN = bits.add(own, n);
+  const conflict = shared(s, m, side === "adapter" ? withN : m.apm, side === "adapter" ? m.aqm : withN);
+  if (x.refuse(conflict, "EADDRINUSE", ASG_1, SHARE_1, SHARE_2)) {
+    s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.remove(own, n));
+    return;
+  }
+  s.journal.set(m, side === "adapter" ? "apm" : "aqm", withN);
+  stored(x, call);
+}
+
+/** ASG-1 step 1, ASG-2: with a guest every store is refused, whatever was written. */
+function guestPresent(x: Trial, m: Mdev): boolean {
+  const refused = x.refuse(not(is<Guest | null>(m.kvm, null)), "EBUSY", ASG_1, ASG_2);
+  return refused;
+}
+
+/** Step 5 of V9: the queues that the number adds are bound; with none to add, some queue with that number is. */
+function allBound(s: ApState, side: Side, n: number, other: bits.Bits): Tri {
+  const numbers = bitsOf(bits.possible(other));
+  if (numbers.length === 0) return anyBound(s, side, n);
+  let all: Tri = true;
+  for (const k of numbers) {
+    const queue = s.queues.get(side === "adapter" ? (n << 8) | k : (k << 8) | n);
+    const bound: Tri = queue === undefined ? boundUnseen(s) : is<QueueDriver>(queue.driver, "vfio_ap");
+    all = and(all, bits.has(other, k) === true ? bound : or(bound, "unknown"));
+  }
+  return bits.isEmpty(other) === "unknown" ? or(and(all, "unknown"), and(anyBound(s, side, n), "unknown")) : all;
+}
+
+function anyBound(s: ApState, side: Side, n: number): Tri {
+  let any: Tri = boundUnseen(s);
+  for (const queue of s.queues.values()) {
+    if ((side === "adapter" ? queue.apid : queue.apqi) === n) any = or(any, is<QueueDriver>(queue.driver, "vfio_ap"));
+  }
+  return any;
+}
+
+/** Whether a queue that nothing mentioned can be bound: not where the snapshot lists all devices. */
+function boundUnseen(s: ApState): Tri {
+  return s.host.devicesListed ? false : "unknown";
+}
+
+/**
+ * NOND-1: the posted code tries the driver's lock; EBUSY is right wherever another operation of the driver overlaps, and
+ * cannot be judged where none was seen.
+ */
+export function lockBusy(x: Trial): boolean {
+  const { result } = x.operation;
+  if (result.kind !== "error" || result.errno !== "EBUSY" || x.lenient) return false;
+  x.fails("EBUSY", NOND_1);
+  if (!x.operation.overlapping) x.cannotCheck("EBUSY of a lock that no recorded operation can hold");
+  return true;
+}
+
 /** A membership that is not known: a successful store was either, and nothing else tells unless the guest was updated. */
 function alreadyIn(x: Trial, member: Tri): boolean {
   if (member !== "unknown") return member;
@@ -110,6 +231,57 @@ function alreadyIn(x: Trial, member: Tri): boolean {
 /** A write to unassign_adapter or unassign_domain (ASG-4, PLUG-3, PLUG-4). */
 export function unassign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
   x.by(ASG_4);
+  if (s.parameters.profile === "linux-6.1") unassignMerged(x, s, m, side, call);
+  else unassignOld(x, s, m, side, call);
+}
+
+/** ASG-4 of aqic-v9 and dynamic-v12: no reset in either (PLUG-4). */
+function unassignOld(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  if (!s.parameters.dynamic && guestPresent(x, m)) return;
+  const n = numberWritten(x, s, m, side, call, ASG_4);
+  if (n === undefined) return;
+  const own = side === "adapter" ? m.apm : m.aqm;
+  s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.remove(own, n));
+  if (s.parameters.dynamic) {
+    unlinkPosted(x, s, m, side, n);
+    unplugNumber(x, s, m, side, n);
+  }
+  stored(x, call);
+}
+
+/** ASG-5: as posted, an adapter's queues leave whatever mdev has them, and a domain's queues are linked once more. */
+function unlinkPosted(x: Trial, s: ApState, m: Mdev, side: Side, n: number): void {
+  for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) {
+    if (is<QueueDriver>(queue.driver, "vfio_ap") !== true) continue;
+    if (s.parameters.defects === "intended") {
+      if (queue.owner === m) unlink(s, queue);
+    } else if (side === "adapter") {
+      if (isKnown(queue.owner) && queue.owner !== null && queue.owner !== m) {
+        x.knownDefect(
+          `${apqnText(queue.apqn)} is unlinked from mdev ${queue.owner.uuid}, which has it assigned`,
+          ASG_5,
+        );
+      }
+      unlink(s, queue);
+    } else {
+      x.knownDefect(`${apqnText(queue.apqn)} is linked to mdev ${m.uuid} instead of unlinked`, ASG_5);
+      link(s, m, queue);
+    }
+  }
+}
+
+function unplugNumber(x: Trial, s: ApState, m: Mdev, side: Side, n: number): void {
+  const shOwn = side === "adapter" ? m.shApm : m.shAqm;
+  const inShadow = bits.has(shOwn, n);
+  if (inShadow === false) return;
+  x.by(PLUG_3);
+  const before = shadowOf(m);
+  s.journal.set(m, side === "adapter" ? "shApm" : "shAqm", bits.remove(shOwn, n));
+  commitIf(x, s, m, inShadow, before);
+}
+
+/** ASG-4, PLUG-3, PLUG-4 of linux-6.1. */
+function unassignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
   const n = numberWritten(x, s, m, side, call, ASG_4);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;
@@ -166,34 +338,45 @@ function firstOfBuckets(resets: readonly Candidate[]): readonly Candidate[] {
   );
 }
 
-/** A write to assign_control_domain. */
+/** A write to assign_control_domain (CDOM-1). */
 export function assignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
   x.by(CDOM_1);
+  if (!s.parameters.dynamic && guestPresent(x, m)) return;
   const n = numberWritten(x, s, m, "domain", call, CDOM_1);
   if (n === undefined) return;
-  if (bits.has(m.adm, n) === true) {
-    stored(x, call);
-    return;
-  }
+  if (s.parameters.profile === "dynamic-v12" && lockBusy(x)) return;
   const before = shadowOf(m);
+  const already = bits.has(m.adm, n);
   s.journal.set(m, "adm", bits.add(m.adm, n));
-  commitIf(x, s, m, refilterControl(x, s, m), before);
+  switch (s.parameters.profile) {
+    case "aqic-v9":
+      break;
+    case "dynamic-v12": {
+      // Whether or not the host has that control domain.
+      const entered = not(bits.has(m.shAdm, n));
+      s.journal.set(m, "shAdm", bits.add(m.shAdm, n));
+      commitIf(x, s, m, entered, before);
+      break;
+    }
+    case "linux-6.1":
+      if (already !== true) commitIf(x, s, m, refilterControl(x, s, m), before);
+      break;
+  }
   stored(x, call);
 }
 
-/** A write to unassign_control_domain. */
+/** A write to unassign_control_domain (CDOM-2). */
 export function unassignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
   x.by(CDOM_2);
+  if (!s.parameters.dynamic && guestPresent(x, m)) return;
   const n = numberWritten(x, s, m, "domain", call, CDOM_2);
   if (n === undefined) return;
-  if (bits.has(m.adm, n) === false) {
-    stored(x, call);
-    return;
-  }
-  const before = shadowOf(m);
+  const assigned = bits.has(m.adm, n);
   s.journal.set(m, "adm", bits.remove(m.adm, n));
-  const inShadow = bits.has(m.shAdm, n);
-  if (inShadow !== false) {
+  const before = shadowOf(m);
+  const inShadow = s.parameters.dynamic ? bits.has(m.shAdm, n) : false;
+  // linux-6.1 goes no further for a number that was not assigned.
+  if (inShadow !== false && !(s.parameters.profile === "linux-6.1" && assigned === false)) {
     s.journal.set(m, "shAdm", bits.remove(m.shAdm, n));
     commitIf(x, s, m, inShadow, before);
   }

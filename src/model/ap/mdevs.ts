@@ -1,12 +1,13 @@
 import type { ApCall } from "../../operation/ap/call.js";
 import { noBits } from "../core/bits.js";
-import { is, isKnown, not, oneOf, type Tri, unknown } from "../core/known.js";
+import { is, isKnown, not, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
 import { guestByPointer, guestName, guestOf, newGuest, pointerFits } from "./guests.js";
 import { parseNumber } from "./numbers.js";
-import { ALL, aqicRule, configRule, V61 } from "./profile.js";
-import { RST_7, resetQueues, tableOf } from "./reset.js";
+import { ALL, aqicRule, configRule, V9_V12, V61 } from "./profile.js";
+import { RST_7, resetQueues, resetSet } from "./reset.js";
+import { initShadow } from "./shadow-v12.js";
 import { type ApState, DeviceFile, Group, type Guest, Mdev } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 
@@ -71,6 +72,20 @@ export const KVM_6 = aqicRule(
   "A guest that has a hook already is refused with -EPERM; else hook, reference and guest are set and the shadow is loaded.",
   "vfio_ap_mdev_set_kvm",
   V61,
+);
+export const KVM_7 = aqicRule(
+  "KVM-7",
+  "Attach, old profiles",
+  "On the notification that a guest is there, at open or later: refused with -EPERM (unseen by user space) if another mdev has the guest; else guest and hook are set and the masks are loaded, the matrix (aqic-v9) or the filtered shadow (dynamic-v12).",
+  "v9 3/4 vfio_ap_mdev_set_kvm, vfio_ap_mdev_group_notifier; v12 8/17, 10/17, 12/17",
+  V9_V12,
+);
+export const KVM_15 = aqicRule(
+  "KVM-15",
+  "Failed open, old profiles",
+  "A notifier that cannot be registered, or a missing module reference, fails the open; an attach already made is not undone.",
+  "v9 2/4, 3/4 vfio_ap_mdev_open",
+  V9_V12,
 );
 export const KVM_8 = aqicRule(
   "KVM-8",
@@ -188,11 +203,13 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
     x.differs("the write waits until the mdev is closed", "it returned while the device was open", MDEV_4);
   }
   x.by(MDEV_5);
-  const table = tableOf(s, m);
-  resetQueues(x, s, table);
-  for (const { queue } of table) {
-    s.journal.set(queue, "linked", null);
-    s.journal.set(queue, "owner", null);
+  const set = resetSet(x, s, m);
+  resetQueues(x, s, set);
+  if (s.parameters.profile === "linux-6.1") {
+    for (const { queue } of set) {
+      s.journal.set(queue, "linked", null);
+      s.journal.set(queue, "owner", null);
+    }
   }
   died(s, m);
   stored(x, call);
@@ -208,7 +225,9 @@ function died(s: ApState, m: Mdev): void {
     journal.set(m, side, noBits);
   }
   for (const group of s.groups.values()) if (group.mdev === m) journal.set(group, "mdev", undefined);
-  if (isKnown(host.available)) journal.set(host, "available", host.available + 1);
+  // MDEV-2: dynamic-v12 never gives an instance back.
+  const givenBack = s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted" ? 0 : 1;
+  if (isKnown(host.available)) journal.set(host, "available", host.available + givenBack);
 }
 
 // --- VFIO files
@@ -261,6 +280,10 @@ export function closeGroup(s: ApState, file: number, number: number): void {
 /** VFIO_GROUP_GET_DEVICE_FD: the device is opened, a guest starts (MDEV-6, KVM-5, KVM-6). */
 export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
   x.by(MDEV_6);
+  if (s.parameters.old) {
+    openOld(x, s, call);
+    return;
+  }
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
   const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
   const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
@@ -286,6 +309,77 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   expectSetKvm(x, m, guest, 0);
   x.succeeds(MDEV_6, KVM_6);
   opened(s, call, m, group);
+}
+
+/** MDEV-6, KVM-7: the open succeeds with or without a guest; a VM that another mdev uses is refused unseen. */
+function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
+  const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
+  const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
+  if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
+  // KVM-15: the module reference, or the second notifier, can fail.
+  if (x.observedSuccess === false && x.refuse("unknown", ["ENODEV", "ENOMEM", "EBUSY"], KVM_15)) return;
+  if (m === undefined) {
+    x.cannotCheck("the mdev of the VFIO device is not known (no mdev_set_kvm line, no iommu_group link)");
+    if (x.observedSuccess !== false) strangerOpens(x, s, call, guestOf(s, undefined, call.vm?.id));
+    return;
+  }
+  if (!isKnown(m.present)) s.journal.set(m, "present", true);
+  s.journal.set(m, "open", true);
+  notified(x, s, m, call.vm?.id);
+  x.succeeds(MDEV_6);
+  opened(s, call, m, group);
+}
+
+/** KVM-7: the notification that a guest is there, if it came: seen by its line, or by the masks it loads. */
+function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined): void {
+  const line = x.bracket("mdev_set_kvm", (seen) => (seen.mdev === m.uuid ? undefined : "other mdev"));
+  const masks = x.peek("apcb_set");
+  if (line === undefined && masks === undefined) {
+    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) s.journal.set(m, "kvm", unknown);
+    return;
+  }
+  x.by(KVM_7);
+  const guest = guestOf(s, line?.kvm ?? masks?.kvm, vm) ?? newGuest(s, line?.kvm ?? masks?.kvm, vm);
+  const used = usedByAnother(s, m, guest);
+  const rc = line?.rc ?? (masks === undefined ? -1 : 0);
+  if (used !== "unknown" && (rc === 0) === used) {
+    x.differs(used ? "mdev_set_kvm rc -1" : "mdev_set_kvm rc 0", `mdev_set_kvm rc ${rc}`, MDEV_6, KVM_7);
+  } else x.agrees(MDEV_6, KVM_7);
+  if (rc !== 0) {
+    if (s.parameters.profile === "dynamic-v12") {
+      x.knownDefect("the refused second mdev releases the driver's lock twice", KVM_7);
+    }
+    return;
+  }
+  s.journal.set(m, "kvm", guest);
+  s.journal.set(guest, "hook", m);
+  if (s.parameters.dynamic) initShadow(x, s, m);
+  else copyMatrix(s, m);
+  commit(x, s, m);
+}
+
+/** aqic-v9: what the guest is given is the matrix of the moment; its "shadow" here is what it was given. */
+function copyMatrix(s: ApState, m: Mdev): void {
+  s.journal.set(m, "shApm", m.apm);
+  s.journal.set(m, "shAqm", m.aqm);
+  s.journal.set(m, "shAdm", m.adm);
+}
+
+function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
+  let used: Tri = false;
+  for (const other of s.mdevs.values()) {
+    if (other === m || other.present === false) continue;
+    used = or(used, is<Guest | null>(other.kvm, guest));
+  }
+  return used;
+}
+
+/** KVM_SET_DEVICE_ATTR: a group whose device is open already may learn its guest by it (old profiles, KVM-7). */
+export function setGuest(x: Trial, s: ApState, vm: number | undefined): void {
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
+  if (line?.kind === "mdev_set_kvm") notified(x, s, mdevAt(s, line.mdev), vm);
+  x.takeAll();
 }
 
 function expectSetKvm(x: Trial, m: Mdev | undefined, guest: Guest | undefined, rc: number): void {
@@ -369,6 +463,8 @@ export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: numbe
     return;
   }
   if (m.kvm !== null) detach(x, s, m);
+  // Taken from the close function of the old profiles, the line is there without a guest too (vfio-ap-aqic 5.3).
+  else if (s.parameters.old) x.bracket("mdev_unset_kvm");
   s.journal.set(m, "open", false);
 }
 
@@ -385,7 +481,7 @@ function detach(x: Trial, s: ApState, m: Mdev): void {
     KVM_12,
   );
   const cleared = guest ?? (clear === undefined ? undefined : guestOf(s, clear.kvm, undefined));
-  resetQueues(x, s, tableOf(s, m));
+  resetQueues(x, s, resetSet(x, s, m));
   x.expectBracket(
     "mdev_unset_kvm",
     (seen) => (seen.mdev === m.uuid ? undefined : `mdev_unset_kvm mdev ${seen.mdev}`),
@@ -437,7 +533,7 @@ function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl
     for (const queue of s.queues.values()) if (queue.driver === "vfio_ap") s.journal.set(queue, "resetRc", unknown);
     return;
   }
-  const answer = resetQueues(x, s, tableOf(s, m));
+  const answer = resetQueues(x, s, resetSet(x, s, m));
   if (answer === 0) x.returns(0, IOC_3, RST_7);
   else if (answer === -16) x.fails("EBUSY", IOC_3, RST_7);
   else if (answer === -5) x.fails("EIO", IOC_3, RST_7);

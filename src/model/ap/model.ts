@@ -21,6 +21,7 @@ import {
   openDevice,
   openGroup,
   remove,
+  setGuest,
 } from "./mdevs.js";
 import { pqap } from "./pqap.js";
 import { leave, probe, queueAt } from "./queues.js";
@@ -30,6 +31,7 @@ import { apRules } from "./rules.js";
 import { scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
+import { ASG_6, Hang } from "./table.js";
 import { unrecorded } from "./unrecorded.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
@@ -77,8 +79,27 @@ function modelled(call: ApCall): boolean {
 }
 
 function step(s: ApState, operation: Operation, x: Trial): void {
-  if (isApCall(operation.call)) perform(x, s, operation.call);
+  if (!isApCall(operation.call)) return;
+  if (s.host.hung !== undefined) {
+    x.cannotCheck(s.host.hung);
+    x.takeAll();
+    return;
+  }
+  try {
+    perform(x, s, operation.call);
+  } catch (error) {
+    if (!(error instanceof Hang)) throw error;
+    hang(x, s);
+  }
   x.finish();
+}
+
+/** The operation runs in a circle with the driver's lock held: it does not return, nor does what needs the lock after it. */
+function hang(x: Trial, s: ApState): void {
+  x.knownDefect("a look-up in a circular bucket never returns, with the driver's lock held", ASG_6);
+  s.journal.set(s.host, "hung", "an earlier operation never returned and holds the driver's lock (ASG-6)");
+  if (x.operation.result.kind === "unknown") x.agrees(ASG_6);
+  else x.differs("the call never returns", "it returned", ASG_6);
 }
 
 function perform(x: Trial, s: ApState, call: ApCall): void {
@@ -135,6 +156,8 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       unrecorded(x, s);
       break;
     case "guest-set":
+      setGuest(x, s, call.vm?.id);
+      break;
     case "dma-unmap":
       x.takeAll();
       break;

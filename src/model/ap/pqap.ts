@@ -1,15 +1,16 @@
 import type { Word } from "../../event/word.js";
 import { sameWord, wordOf, wordText } from "../../event/word.js";
 import type { ApCall } from "../../operation/ap/call.js";
-import { is, isKnown, not, type Tri } from "../core/known.js";
+import * as bits from "../core/bits.js";
+import { and, is, isKnown, not, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { linkedTo } from "./apcb.js";
 import { disable, enable, madeStatus } from "./aqic.js";
 import { newGuest, pointerFits, unmetGuest } from "./guests.js";
-import { aqicRule } from "./profile.js";
-import { type ApState, type Guest, type Mdev, type Queue, VcpuTask } from "./state.js";
+import { aqicRule, V9 } from "./profile.js";
+import { type ApState, type Guest, type Mdev, type Queue, type QueueDriver, VcpuTask } from "./state.js";
 import { responseCode } from "./status.js";
+import { has } from "./table.js";
 
 export const PQAP_2 = aqicRule(
   "PQAP-2",
@@ -94,6 +95,13 @@ export const AQIC_5 = aqicRule(
   "Finding the queue",
   "The queue must be in the table of the hook's mdev.",
   "vfio_ap_mdev_get_queue",
+);
+export const AQIC_10 = aqicRule(
+  "AQIC-10",
+  "Association on demand",
+  "A queue gets its mdev with each request of the guest that finds it; assignment and probe do not set it.",
+  "v9 3/4 vfio_ap_get_queue",
+  V9,
 );
 export const AQIC_6 = aqicRule(
   "AQIC-6",
@@ -228,7 +236,7 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
   if (!isKnown(guest.aiv)) s.journal.set(guest, "aiv", true);
   const apqn = call.gr0.lo & 0xffff;
   const queue = s.queues.get(apqn);
-  const found = foundIn(guest, queue);
+  const found = foundIn(x, s, guest, queue, apqn);
   const answer = call.exit?.gr1.lo;
   if (!foundQueue(x, found, answer)) {
     x.by(AQIC_5);
@@ -241,20 +249,36 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
     return;
   }
   learnHook(s, guest, queue, call.tid);
+  if (s.parameters.profile === "aqic-v9" && isKnown(guest.hook)) {
+    x.by(AQIC_10);
+    s.journal.set(queue, "owner", guest.hook);
+  }
   const enabling = (call.gr1.hi & 0x8000) !== 0;
   const status = enabling
-    ? enable(x, s, guest, queue, call.gr1.lo & 7, call.gr2, answer)
+    ? enable(x, s, holder(guest, queue), queue, call.gr1.lo & 7, call.gr2, answer)
     : disable(x, s, queue, answer);
   if (status === undefined) x.cannotCheck("the host's AQIC is not recorded");
   else writeStatus(x, call, status, AQIC_7);
 }
 
-/** AQIC-5: whether the queue is in the table of the hook's mdev. */
-function foundIn(guest: Guest, queue: Queue | undefined): Tri {
-  if (isKnown(guest.hook)) return guest.hook === null ? "unknown" : linkedTo(queue, guest.hook);
+/**
+ * AQIC-5: whether the queue is found: in the table of the hook's mdev, or (aqic-v9) in its matrix and bound.
+ * @throws Hang where the look-up never ends.
+ */
+function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue | undefined, apqn: number): Tri {
+  if (isKnown(guest.hook)) {
+    if (guest.hook === null) return "unknown";
+    return s.parameters.dynamic ? has(x, s, guest.hook, queue, apqn) : assignedAndBound(guest.hook, queue);
+  }
   if (queue === undefined || queue.linked === null) return false;
   if (!isKnown(queue.linked)) return "unknown";
   return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
+}
+
+function assignedAndBound(m: Mdev, queue: Queue | undefined): Tri {
+  if (queue === undefined) return false;
+  const assigned = and(bits.has(m.apm, queue.apid), bits.has(m.aqm, queue.apqi));
+  return and(assigned, is<QueueDriver>(queue.driver, "vfio_ap"));
 }
 
 /** A queue that was served shows whose guest this is: the mdev's that has it. */
@@ -266,6 +290,12 @@ function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
   }
   s.journal.set(guest, "hook", queue.linked);
   s.journal.set(queue.linked, "kvm", guest);
+}
+
+/** QUEUE-9: pin, ISC and freeing act on the queue's own mdev and its guest, which can be another one in dynamic-v12. */
+function holder(guest: Guest, queue: Queue): Guest {
+  const m = isKnown(queue.owner) ? queue.owner : null;
+  return m !== null && isKnown(m.kvm) && m.kvm !== null ? m.kvm : guest;
 }
 
 function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {

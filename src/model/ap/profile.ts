@@ -17,6 +17,8 @@ export interface ApParameters {
   readonly variant: "posted" | "released";
   /** dynamic-v12: the defects of the posting happen, or do not. */
   readonly defects: "as-posted" | "intended";
+  /** Kernels before 5.19: the code that the final dynamic configuration series replaced. */
+  readonly old: boolean;
   /** Whether the host's own AQIC reports its status (IRQ-13); undefined: not known. */
   readonly hostAqicStatus: "true" | "lost" | undefined;
 }

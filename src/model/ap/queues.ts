@@ -1,12 +1,15 @@
 import { maskOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { exactly, has, remove as removeBit } from "../core/bits.js";
-import { and, is, isKnown, type Known, not, oneOf, type Tri, unknown } from "../core/known.js";
+import { and, is, isKnown, type Known, not, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, linkedTo, refilter, reserved, shadowOf } from "./apcb.js";
-import { ALL, configRule, V12_V61, V61 } from "./profile.js";
-import { resetQueue } from "./reset.js";
+import { free, freeIfSeen } from "./aqic.js";
+import { ALL, aqicRule, configRule, V12, V12_V61 } from "./profile.js";
+import { resetOld, resetQueue, resetWithDisable } from "./reset.js";
+import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import { type ApState, type Mdev, Queue, type QueueDriver } from "./state.js";
+import { ASG_6, bucketOf, link, unlink } from "./table.js";
 
 export const DRV_1 = configRule(
   "DRV-1",
@@ -39,12 +42,26 @@ export const DRV_9 = configRule(
   "vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
   ALL,
 );
+export const QUEUE_6 = aqicRule(
+  "QUEUE-6",
+  "Removing a queue, dynamic-v12",
+  "The adapter leaves the shadow first, then the queue is reset; the resources are freed only where its mdev has a guest, and a reference on that guest is dropped which was never taken.",
+  "v12 1/17, 5/17, 13/17 vfio_ap_mdev_remove_queue",
+  V12,
+);
+export const MDEV_5_V12 = configRule(
+  "D12-4",
+  "Owners of queues after a removal",
+  "Removing an mdev leaves its queues pointing to it: unbinding such a queue before it is linked anew touches freed memory.",
+  "p15 vfio_ap_mdev_remove",
+  V12,
+);
 export const PLUG_5 = configRule(
   "PLUG-5",
   "Hot plug at probe",
-  "The shadow of the mdev that has the APQN is filtered again and committed if it changed, unless additions of a configuration change are pending there.",
-  "vfio_ap_mdev_probe_queue",
-  V61,
+  "linux-6.1 filters the mdev's shadow again, unless additions of a configuration change are pending there; dynamic-v12 tries the adapter, then the domain. One commit if the shadow changed.",
+  "vfio_ap_mdev_probe_queue; p13, p15 vfio_ap_mdev_hot_plug_queue",
+  V12_V61,
 );
 export const PLUG_6 = configRule(
   "PLUG-6",
@@ -120,13 +137,6 @@ export function assignee(s: ApState, apqn: number): Known<Mdev | null> {
   return doubt ? unknown : null;
 }
 
-/** LINK(m, queue), for a queue that is bound. */
-export function link(s: ApState, m: Mdev, queue: Queue): void {
-  s.journal.set(queue, "linked", m);
-  s.journal.set(queue, "owner", m);
-  s.journal.set(queue, "linkedAt", s.tick());
-}
-
 /** DRV-8, PLUG-5: vfio_ap probes a queue. */
 export function probe(x: Trial, s: ApState, queue: Queue): void {
   x.by(DRV_8);
@@ -138,6 +148,7 @@ export function probe(x: Trial, s: ApState, queue: Queue): void {
     DRV_8,
   );
   fresh(s, queue, x.operation.call.kind === "scan" || x.operation.call.kind === "queue-probe");
+  if (!s.parameters.dynamic) return;
   const m = assignee(s, queue.apqn);
   if (m === null) return;
   if (!isKnown(m)) {
@@ -147,7 +158,7 @@ export function probe(x: Trial, s: ApState, queue: Queue): void {
     return;
   }
   link(s, m, queue);
-  plug(x, s, m);
+  plug(x, s, m, queue);
 }
 
 /** A queue that came to an mdev which is not known may have changed a guest's shadow: what is seen is taken over. */
@@ -164,11 +175,18 @@ function adoptAnyCommit(x: Trial, s: ApState): void {
 }
 
 /** PLUG-5. */
-function plug(x: Trial, s: ApState, m: Mdev): void {
+function plug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
   x.by(PLUG_5);
-  if (!isZero(m)) return;
   const before = shadowOf(m);
-  commitIf(x, s, m, refilter(x, s, m), before);
+  if (s.parameters.profile === "dynamic-v12") {
+    const { apAdd, aqAdd } = s.host;
+    if (has(apAdd, queue.apid) !== false || has(aqAdd, queue.apqi) !== false) return;
+    const adapter = tryAdapter(x, s, m, queue.apid);
+    const domain = tryDomain(x, s, m, queue.apqi);
+    commitIf(x, s, m, or(adapter, domain), before);
+    return;
+  }
+  if (isZero(m)) commitIf(x, s, m, refilter(x, s, m), before);
 }
 
 function isZero(m: Mdev): boolean {
@@ -182,6 +200,8 @@ function fresh(s: ApState, queue: Queue, madeNow: boolean): void {
   journal.set(queue, "driver", "vfio_ap");
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);
+  journal.set(queue, "next", null);
+  journal.set(queue, "at", null);
   journal.set(queue, "resetRc", 0);
   journal.set(queue, "savedIsc", null);
   journal.set(queue, "savedNib", null);
@@ -196,6 +216,22 @@ export function leave(x: Trial, s: ApState, queue: Queue, after: QueueDriver): v
     () => `queue_remove ${apqnText(queue.apqn)}`,
     DRV_9,
   );
+  switch (s.parameters.profile) {
+    case "aqic-v9":
+      resetWithDisable(x, s, queue);
+      break;
+    case "dynamic-v12":
+      leavePosted(x, s, queue);
+      break;
+    case "linux-6.1":
+      leaveMerged(x, s, queue);
+      break;
+  }
+  gone(s, queue, after);
+}
+
+/** QUEUE-7: unlinked, unplugged, reset. */
+function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
   const { owner } = queue;
   s.journal.set(queue, "linked", null);
   if (isKnown(owner)) {
@@ -204,7 +240,58 @@ export function leave(x: Trial, s: ApState, queue: Queue, after: QueueDriver): v
     unplugUnknown(x, s, queue);
   }
   resetQueue(x, s, queue);
-  gone(s, queue, after);
+}
+
+/** QUEUE-6: unplugged, reset; with an mdev that has a guest the resources are freed and a reference is dropped (D12-5). */
+function leavePosted(x: Trial, s: ApState, queue: Queue): void {
+  x.by(QUEUE_6);
+  const { owner } = queue;
+  if (!isKnown(owner)) {
+    unplugUnknown(x, s, queue);
+    resetOld(x, s, queue);
+    freeIfSeen(x, s, queue);
+    return;
+  }
+  if (owner !== null && owner.present === false) {
+    x.knownDefect(`${apqnText(queue.apqn)} still points to an mdev that was removed`, MDEV_5_V12);
+    x.takeAll();
+    return;
+  }
+  if (owner !== null) unplug(x, s, owner, queue);
+  resetOld(x, s, queue);
+  if (owner === null) {
+    abandon(x, s, queue);
+    return;
+  }
+  if (owner.kvm !== null) {
+    x.knownDefect("removing a queue of a running guest drops a reference on the guest that was never taken", QUEUE_6);
+    free(x, s, queue);
+  } else if (queue.savedIsc !== null && isKnown(queue.savedIsc)) {
+    x.knownDefect("the queue's mdev has no guest: its registered ISC and pinned NIB are lost", QUEUE_6);
+  }
+  unlink(s, queue);
+  abandon(x, s, queue);
+}
+
+/** A queue that is destroyed while a table still reaches it: what walks there next reads freed memory (ASG-6). */
+function abandon(x: Trial, s: ApState, queue: Queue): void {
+  if (queue.owner === null && queue.savedIsc !== null && isKnown(queue.savedIsc)) {
+    x.knownDefect("the queue has no mdev: its registered ISC and pinned NIB are lost", QUEUE_6);
+  }
+  for (const m of s.mdevs.values()) {
+    if (m.present === false || !reaches(m, queue)) continue;
+    s.journal.set(m, "tainted", "the mdev's table holds a queue that was destroyed (ASG-6)");
+    x.knownDefect(`the table of mdev ${m.uuid} still holds ${apqnText(queue.apqn)}, which is destroyed`, ASG_6);
+  }
+}
+
+function reaches(m: Mdev, queue: Queue): boolean {
+  const seen = new Set<Queue>();
+  for (let node = m.heads.get(bucketOf(queue.apqn)) ?? null; node !== null && !seen.has(node); node = node.next) {
+    if (node === queue) return true;
+    seen.add(node);
+  }
+  return false;
 }
 
 /** The adapter of a removed queue leaves the shadow if the queue was in it (PLUG-6). */

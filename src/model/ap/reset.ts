@@ -1,12 +1,23 @@
+import { bitsOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import { type Known, oneOf, unknown } from "../core/known.js";
+import { has, possible } from "../core/bits.js";
+import { and, is, type Known, oneOf, unknown } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
-import { free, freeIfSeen } from "./aqic.js";
-import { aqicRule, configRule, V12_V61, V61 } from "./profile.js";
-import type { ApState, Mdev, Queue } from "./state.js";
+import { disable, free, freeIfSeen } from "./aqic.js";
+import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
+import { type ApState, type Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, responseCode } from "./status.js";
+import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
 
+export const RST_1 = aqicRule(
+  "RST-1",
+  "Resetting one queue, old form",
+  "ZAPQ, once more after response code 02 or 05; 00 succeeds after up to two polls for an empty queue, 02 or 05 twice give -EBUSY, any other code -EIO at once.",
+  "v9 3/4 and v12 base vfio_ap_mdev_reset_queue",
+  V9_V12,
+);
 export const RST_2 = aqicRule(
   "RST-2",
   "Resetting one queue",
@@ -24,7 +35,7 @@ export const RST_3 = aqicRule(
 export const RST_4 = aqicRule(
   "RST-4",
   "Interrupt resources after a reset",
-  "They are freed inside the reset, except where it ended with -EIO.",
+  "aqic-v9 disables the interrupt of a bound queue with a real AQIC; dynamic-v12 frees them; linux-6.1 frees them inside the reset, except where it ended with -EIO.",
   "vfio_ap_mdev_reset_queue",
 );
 export const RST_5 = aqicRule(
@@ -37,7 +48,7 @@ export const RST_5 = aqicRule(
 export const RST_6 = aqicRule(
   "RST-6",
   "Which queues a reset of an mdev reaches",
-  "All queues in the mdev's table, in hash order.",
+  "aqic-v9: every APQN of the matrix; dynamic-v12: those of them that the table finds; linux-6.1: the queues of the table in hash order.",
   "vfio_ap_mdev_reset_queues",
 );
 export const RST_7 = aqicRule(
@@ -45,13 +56,6 @@ export const RST_7 = aqicRule(
   "Return value of resetting several queues",
   "0 if all were reset, else the value of the last queue that failed; all are tried.",
   "vfio_ap_mdev_reset_queues",
-);
-export const QUEUE_10 = aqicRule(
-  "QUEUE-10",
-  "Hash order",
-  "Buckets ascending by the upper 8 bits of the APQN times 0x61c88647; inside a bucket the newest first.",
-  "include/linux/hashtable.h, hash.h",
-  V12_V61,
 );
 export const PLUG_4 = configRule(
   "PLUG-4",
@@ -64,25 +68,50 @@ export const PLUG_4 = configRule(
 const EBUSY = -16;
 const EIO = -5;
 
-/** Bucket of an APQN in an mdev's table (QUEUE-10). */
-export function bucketOf(apqn: number): number {
-  return Math.imul(apqn, 0x61c88647) >>> 24;
-}
-
 /** A queue that is reset, or may be where it is not known whether it belongs to the set. */
 export interface Candidate {
   readonly queue: Queue;
   readonly certain: boolean;
 }
 
+/**
+ * The queues that a reset of an mdev reaches, in its order (RST-6).
+ * @throws Hang where a look-up never ends.
+ */
+export function resetSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
+  return s.parameters.old ? matrixSet(x, s, m) : tableOf(s, m);
+}
+
 /** The queues that are, or may be, in the mdev's table, in the order of its buckets. */
-export function tableOf(s: ApState, m: Mdev): Candidate[] {
+function tableOf(s: ApState, m: Mdev): Candidate[] {
   const found: Candidate[] = [];
   for (const queue of s.queues.values()) {
     const linked = linkedTo(queue, m);
     if (linked !== false) found.push({ queue, certain: linked === true });
   }
   return found.sort((a, b) => bucketOf(a.queue.apqn) - bucketOf(b.queue.apqn) || b.queue.linkedAt - a.queue.linkedAt);
+}
+
+/** Adapters ascending, domains ascending: every APQN (aqic-v9), or those that the table finds (dynamic-v12). */
+function matrixSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
+  const found: Candidate[] = [];
+  const domains = bitsOf(possible(m.aqm));
+  for (const apid of bitsOf(possible(m.apm))) {
+    for (const apqi of domains) {
+      const assigned = and(has(m.apm, apid), has(m.aqm, apqi));
+      const apqn = (apid << 8) | apqi;
+      const queue = s.queues.get(apqn);
+      if (s.parameters.dynamic) {
+        const linked = hasQueue(x, s, m, queue, apqn);
+        if (linked !== false && queue !== undefined) found.push({ queue, certain: and(linked, assigned) === true });
+        continue;
+      }
+      // Kernels from 5.11 reset bound queues only (MDEV-5); before, every APQN.
+      const bound = queue === undefined ? false : is(queue.driver, "vfio_ap");
+      found.push({ queue: queue ?? new Queue(apqn), certain: and(bound, assigned) === true });
+    }
+  }
+  return found;
 }
 
 /** What a reset of several queues answers: a value, or undefined where a code was not seen. */
@@ -98,11 +127,61 @@ export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate
   while (open.length > 0) {
     const [next] = open.splice(nextCandidate(x, open), 1);
     if (next === undefined || (!next.certain && !isObserved(x, next.queue))) continue;
-    const rc = resetQueue(x, s, next.queue, implied);
+    const rc = resetOne(x, s, next.queue, implied);
     if (rc === undefined) answer = undefined;
     else if (rc !== 0) answer = rc;
   }
   return answer;
+}
+
+/** One queue of a set, with what its profile does after the reset (RST-4). */
+function resetOne(x: Trial, s: ApState, queue: Queue, implied: number | undefined): number | undefined {
+  switch (s.parameters.profile) {
+    case "aqic-v9":
+      return resetWithDisable(x, s, queue, implied);
+    case "dynamic-v12": {
+      const rc = resetOld(x, s, queue, implied);
+      free(x, s, queue);
+      return rc;
+    }
+    case "linux-6.1":
+      return resetQueue(x, s, queue, implied);
+  }
+}
+
+/** RST-1 and RST-4 of aqic-v9: the reset, then for a bound queue a real disable. */
+export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
+  const rc = resetOld(x, s, queue, implied);
+  if (is(queue.driver, "vfio_ap") === true) disable(x, s, queue, undefined);
+  return rc;
+}
+
+/** RST-1: the reset of the old profiles, without what follows it; 0, -EBUSY, -EIO, or undefined where it cannot be told. */
+export function resetOld(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
+  x.by(RST_1);
+  const expected = x.certain("hw_zapq") ? resetOldSeen(x, s, queue) : implied;
+  return resetLine(x, s, queue, expected);
+}
+
+function resetOldSeen(x: Trial, s: ApState, queue: Queue): number | undefined {
+  let status = zapq(x, s, queue, RST_1);
+  if (status === undefined) return undefined;
+  if (isBusy(status)) {
+    status = zapq(x, s, queue, RST_1);
+    if (status === undefined) return undefined;
+    if (isBusy(status)) return EBUSY;
+  }
+  if (responseCode(status) !== 0x00) return EIO;
+  for (let poll = 0; poll < 2 && !queueEmpty(status); poll++) {
+    const next = tapq(x, s, queue, RST_1);
+    if (next === undefined) break;
+    status = next;
+  }
+  return 0;
+}
+
+function isBusy(status: number): boolean {
+  return responseCode(status) === 0x02 || responseCode(status) === 0x05;
 }
 
 /** Place of the queue that is reset next: of one bucket whose order is not known, the one that the recording shows. */
@@ -128,6 +207,11 @@ function isObserved(x: Trial, queue: Queue): boolean {
 export function resetQueue(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
   x.by(RST_2);
   const expected = x.certain("hw_zapq") ? resetSeen(x, s, queue) : resetUnseen(x, s, queue, implied);
+  return resetLine(x, s, queue, expected);
+}
+
+/** The line that shows the result of a reset. */
+function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefined): number | undefined {
   const line = x.expect(
     "reset_queue",
     (seen) => {
@@ -137,7 +221,7 @@ export function resetQueue(x: Trial, s: ApState, queue: Queue, implied?: number)
       return fits ? undefined : `reset_queue ${apqnText(seen.apqn)} rc ${seen.rc}`;
     },
     () => `reset_queue ${apqnText(queue.apqn)}${expected === undefined ? "" : ` rc ${expected}`}`,
-    RST_2,
+    s.parameters.old ? RST_1 : RST_2,
   );
   if (line?.status !== undefined) s.journal.set(queue, "status", line.status);
   return expected ?? line?.rc;
@@ -171,8 +255,8 @@ const unknownFailure: Known<number> = oneOf([0x05, 0xff]);
 
 /** A reset whose instructions are recorded: every step follows from the status words. */
 function resetSeen(x: Trial, s: ApState, queue: Queue): number | undefined {
-  let status = zapq(x, s, queue);
-  if (status !== undefined && responseCode(status) === 0x02) status = zapq(x, s, queue);
+  let status = zapq(x, s, queue, RST_2);
+  if (status !== undefined && responseCode(status) === 0x02) status = zapq(x, s, queue, RST_2);
   if (status === undefined) return undefined;
   const rc = responseCode(status);
   switch (rc) {
@@ -191,12 +275,12 @@ function resetSeen(x: Trial, s: ApState, queue: Queue): number | undefined {
   }
 }
 
-function zapq(x: Trial, s: ApState, queue: Queue): number | undefined {
+function zapq(x: Trial, s: ApState, queue: Queue, rule: Rule): number | undefined {
   const effect = x.expect(
     "hw_zapq",
     (seen) => (seen.apqn === queue.apqn ? undefined : `hw_zapq ${apqnText(seen.apqn)}`),
     () => `hw_zapq ${apqnText(queue.apqn)}`,
-    RST_2,
+    rule,
   );
   if (effect === undefined) return undefined;
   s.journal.set(queue, "status", effect.status);
@@ -204,19 +288,24 @@ function zapq(x: Trial, s: ApState, queue: Queue): number | undefined {
   return effect.status;
 }
 
+function tapq(x: Trial, s: ApState, queue: Queue, rule: Rule): number | undefined {
+  const effect = x.expect(
+    "hw_tapq",
+    (seen) => (seen.apqn === queue.apqn ? undefined : `hw_tapq ${apqnText(seen.apqn)}`),
+    () => `hw_tapq ${apqnText(queue.apqn)}`,
+    rule,
+  );
+  if (effect !== undefined) s.journal.set(queue, "status", effect.status);
+  return effect?.status;
+}
+
 /** RST-3: 0, 1 or 2 TAPQs, as the status words ask. */
 function waitForReset(x: Trial, s: ApState, queue: Queue, first: number): void {
   let status = first;
   for (let round = 0; round < 2; round++) {
     if (queueEmpty(status) && !interruptsOn(status)) return;
-    const effect = x.expect(
-      "hw_tapq",
-      (seen) => (seen.apqn === queue.apqn ? undefined : `hw_tapq ${apqnText(seen.apqn)}`),
-      () => `hw_tapq ${apqnText(queue.apqn)}`,
-      RST_3,
-    );
-    if (effect === undefined) return;
-    status = effect.status;
-    s.journal.set(queue, "status", status);
+    const next = tapq(x, s, queue, RST_3);
+    if (next === undefined) return;
+    status = next;
   }
 }

@@ -11,7 +11,9 @@ import * as queues from "./queues.js";
 import * as read from "./read.js";
 import * as reset from "./reset.js";
 import * as scan from "./scan.js";
+import * as shadowV12 from "./shadow-v12.js";
 import * as store from "./store.js";
+import * as table from "./table.js";
 
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
@@ -27,7 +29,9 @@ export const apRules: readonly Rule[] = [
   read,
   reset,
   scan,
+  shadowV12,
   store,
+  table,
 ]
   .flatMap((module) => Object.values<unknown>(module))
   .filter(isRule)

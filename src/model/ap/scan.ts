@@ -1,12 +1,24 @@
 import * as mask from "../../event/mask.js";
 import type { ApMasks } from "../../operation/ap/effect.js";
-import { difference, exactly, intersection, intersects, isEmpty, same } from "../core/bits.js";
+import {
+  type Bits,
+  difference,
+  exactly,
+  intersection,
+  intersects,
+  isEmpty,
+  noBits,
+  same,
+  unknownBits,
+} from "../core/bits.js";
 import { and, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, masked, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import { configured, isReserved, leave, probe, queueAt } from "./queues.js";
-import type { ApState, Mdev } from "./state.js";
+import { tryAdapter, tryDomain } from "./shadow-v12.js";
+import type { ApState, Mdev, Queue } from "./state.js";
+import { bucketsOf, unlink } from "./table.js";
 
 export const CFG_1 = configRule(
   "CFG-1",
@@ -76,12 +88,75 @@ function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMa
       SCAN_1,
     );
   }
+  if (s.parameters.profile === "dynamic-v12") {
+    takeOver(s, now);
+    removePosted(x, s, before, after);
+    s.journal.set(host, "apAdd", exactly(mask.minus(after.apm, before.apm)));
+    s.journal.set(host, "aqAdd", exactly(mask.minus(after.aqm, before.aqm)));
+    return;
+  }
   for (const m of newestFirst(s)) removeFrom(x, s, m, before, after);
   add(x, s, before, after);
+  takeOver(s, now);
+}
+
+/** md.info and the bus have the new configuration. */
+function takeOver(s: ApState, now: { readonly apm: Bits; readonly aqm: Bits; readonly adm: Bits }): void {
+  const { host } = s;
   for (const side of ["Apm", "Aqm", "Adm"] as const) {
     const value = side === "Apm" ? now.apm : side === "Aqm" ? now.aqm : now.adm;
     s.journal.set(host, `bus${side}`, value);
     s.journal.set(host, `info${side}`, value);
+  }
+}
+
+/** CFG-2 of dynamic-v12, with its flag that is never reset (D12-10) and its copy that is too long (D12-11). */
+function removePosted(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
+  const lostApm = mask.minus(old.apm, now.apm);
+  const lostAqm = mask.minus(old.aqm, now.aqm);
+  if (mask.isEmpty(lostApm) && mask.isEmpty(lostAqm)) return;
+  x.by(CFG_2);
+  let update: Tri = false;
+  for (const m of newestFirst(s)) {
+    const before = shadowOf(m);
+    let own: Tri = false;
+    if (!mask.isEmpty(lostApm)) {
+      own = intersects(m.shApm, exactly(lostApm));
+      s.journal.set(m, "shApm", difference(m.shApm, exactly(lostApm)));
+      unlinkLost(x, s, m, (queue) => mask.hasBit(lostApm, queue.apid));
+    }
+    if (!mask.isEmpty(lostAqm)) {
+      const lost = intersects(m.shAqm, exactly(lostAqm));
+      own = or(own, lost);
+      s.journal.set(m, "shAqm", difference(m.shAqm, exactly(lostAqm)));
+      if (lost !== false && s.parameters.defects === "as-posted") overrun(x, s, m);
+      unlinkLost(x, s, m, (queue) => mask.hasBit(lostAqm, queue.apqi));
+    }
+    const superfluous = update === true && own === false;
+    update = s.parameters.defects === "intended" ? own : or(update, own);
+    if (superfluous && update === true && m.kvm !== null) {
+      x.knownDefect(`mdev ${m.uuid} is committed though nothing of it changed`, CFG_2);
+    }
+    commitIf(x, s, m, update, before);
+  }
+}
+
+/** D12-11: the copy writes over the control domains of the shadow and what lies behind them. */
+function overrun(x: Trial, s: ApState, m: Mdev): void {
+  x.knownDefect(`the shadow's control domains of mdev ${m.uuid} and the fields behind are overwritten`, CFG_2);
+  s.journal.set(m, "shAdm", unknownBits);
+  s.journal.set(m, "tainted", "the configuration change overwrote fields of the mdev (D12-11)");
+}
+
+/** Unlinks the queues of a table that a test chooses; as posted only the first of each bucket (D12-12, ASG-6 WALK). */
+function unlinkLost(x: Trial, s: ApState, m: Mdev, lost: (queue: Queue) => boolean): void {
+  if (s.parameters.defects === "intended") {
+    for (const queue of s.queues.values()) if (queue.linked === m && lost(queue)) unlink(s, queue);
+    return;
+  }
+  for (const bucket of bucketsOf(x, m)) {
+    const first = bucket.find(lost);
+    if (first !== undefined) unlink(s, first);
   }
 }
 
@@ -164,6 +239,10 @@ function appeared(x: Trial, s: ApState, apqn: number): void {
 
 /** SCAN-5. */
 function scanComplete(x: Trial, s: ApState): void {
+  if (s.parameters.profile === "dynamic-v12") {
+    completePosted(x, s);
+    return;
+  }
   for (const m of newestFirst(s)) {
     const pending = not(and(and(isEmpty(m.apmAdd), isEmpty(m.aqmAdd)), isEmpty(m.admAdd)));
     if (pending === false) continue;
@@ -175,6 +254,26 @@ function scanComplete(x: Trial, s: ApState): void {
     commitIf(x, s, m, changed, before);
     for (const field of ["apmAdd", "aqmAdd", "admAdd"] as const) s.journal.set(m, field, exactly(mask.emptyMask));
   }
+}
+
+/** SCAN-5 of dynamic-v12: the added adapters are tried, then the added domains. */
+function completePosted(x: Trial, s: ApState): void {
+  const { host } = s;
+  for (const m of newestFirst(s)) {
+    if (isEmpty(host.apAdd) === true && isEmpty(host.aqAdd) === true) break;
+    x.by(SCAN_5);
+    const before = shadowOf(m);
+    let entered: Tri = false;
+    for (const apid of mask.bitsOf(mask.and(host.apAdd.ones, m.apm.ones))) {
+      entered = or(tryAdapter(x, s, m, apid), entered);
+    }
+    for (const apqi of mask.bitsOf(mask.and(host.aqAdd.ones, m.aqm.ones))) {
+      entered = or(tryDomain(x, s, m, apqi), entered);
+    }
+    commitIf(x, s, m, entered, before);
+  }
+  s.journal.set(host, "apAdd", noBits);
+  s.journal.set(host, "aqAdd", noBits);
 }
 
 /** The mdevs, newest first (SHARE-3): those that were there before the recording come last, in no known order. */

@@ -2,6 +2,7 @@ import { type Bits, noBits, unknownBits } from "../core/bits.js";
 import { Journal } from "../core/journal.js";
 import { type Known, unknown } from "../core/known.js";
 import type { ApParameters } from "./profile.js";
+import type { Place } from "./table.js";
 
 /** Who a queue device is bound to. `default`: one of the zcrypt drivers; `none`: no driver; `absent`: no device. */
 export type QueueDriver = "absent" | "none" | "default" | "vfio_ap";
@@ -16,6 +17,9 @@ export class Queue {
   linked: Known<Mdev | null> = null;
   /** q.mdev: usually `linked`, but it may be stale (D61-1, Q-13). */
   owner: Known<Mdev | null> = null;
+  /** List node of the queue as dynamic-v12 keeps it (ASG-6): the next one, and where it hangs. */
+  next: Queue | null = null;
+  at: Place | null = null;
   /** When it was linked: newest first inside a hash bucket; 0 where it is not known. */
   linkedAt = 0;
   /** Response code of the last ZAPQ (RST-5). */
@@ -60,6 +64,8 @@ export class Mdev {
   apmAdd: Bits = noBits;
   aqmAdd: Bits = noBits;
   admAdd: Bits = noBits;
+  /** Heads of the table's buckets in dynamic-v12 (ASG-6). */
+  heads: ReadonlyMap<number, Queue> = new Map();
   kvm: Known<Guest | null> = unknown;
   /** A device descriptor is open. */
   open: Known<boolean> = unknown;
@@ -151,12 +157,19 @@ export class Host {
   domain: Known<number> = unknown;
   /** The snapshot lists the queue devices: one that it does not list was absent. */
   devicesListed = false;
+  /** md.apAdd, md.aqAdd: what a configuration change added and nobody handled yet (dynamic-v12). */
+  apAdd: Bits = noBits;
+  aqAdd: Bits = noBits;
+  /** The driver's lock is held for ever: an operation never returned. */
+  hung: string | undefined = undefined;
   /** vfio_ap is loaded. */
   loaded: Known<boolean> = unknown;
   /** md.available. */
   available: Known<number> = unknown;
   /** mdevs that exist and have not been seen: 0 where the snapshot shows all. */
   hiddenMdevs: Known<number> = unknown;
+  /** Whether the host's own AQIC reports its status (IRQ-13). */
+  aqicStatus: Known<"true" | "lost"> = unknown;
   /** Whether the host's AP instructions, and the AQIC facility, exist. */
   apInstructions: Known<boolean> = unknown;
 }

@@ -4,8 +4,9 @@ import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestOf } from "./guests.js";
 import { mdevAt } from "./mdevs.js";
-import { gone, link, queueAt } from "./queues.js";
+import { gone, queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev } from "./state.js";
+import { link } from "./table.js";
 
 /**
  * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects

@@ -73,6 +73,8 @@ export class Trial {
   judged = false;
   /** Why the result, or what depends on it, could not be judged. */
   readonly unchecked: string[] = [];
+  /** Known defects of the profile that this operation shows. */
+  readonly defects: { readonly message: string; readonly rules: readonly Rule[] }[] = [];
   private readonly choices: Choices;
   private readonly ordered: ObservedEffect[] = [];
   private readonly brackets: ObservedEffect[] = [];
@@ -96,6 +98,12 @@ export class Trial {
   /** Notes rules that led here. */
   by(...rules: readonly Rule[]): void {
     for (const rule of rules) this.rules.add(rule);
+  }
+
+  /** A promise is broken that the profile's own rules break: the first rule is the one that prescribes it. */
+  knownDefect(message: string, ...rules: readonly Rule[]): void {
+    this.by(...rules);
+    this.defects.push({ message, rules });
   }
 
   /** What depends on something that nobody recorded. */
