@@ -11,10 +11,13 @@ export interface ByteSource {
    */
   peek(limit: number): Promise<Uint8Array>;
   /**
-   * All bytes, from the beginning, once. A chunk is valid until the next one is asked for.
+   * All bytes from `start` on (0 where it is left out). A chunk is valid until the next one is asked for. Where
+   * `repeatable` is false, this can be called once.
    * @throws the file system's error.
    */
-  stream(): AsyncIterable<Uint8Array>;
+  stream(start?: number): AsyncIterable<Uint8Array>;
+  /** Whether the bytes can be streamed several times, also at the same time. */
+  readonly repeatable: boolean;
 }
 
 /** A named input that is no file: the library's callers, an entry of an archive. */
@@ -25,6 +28,7 @@ export interface NamedBytes {
 
 /** A file that can be opened again: nothing is held in memory between two readings. */
 export class FileBytes implements ByteSource {
+  readonly repeatable = true;
   readonly #path: string;
 
   constructor(path: string) {
@@ -42,13 +46,16 @@ export class FileBytes implements ByteSource {
     }
   }
 
-  async *stream(): AsyncGenerator<Uint8Array> {
+  async *stream(start = 0): AsyncGenerator<Uint8Array> {
     const handle = await open(this.#path, "r");
     try {
       const buffer = Buffer.allocUnsafe(CHUNK);
+      // Without a position the kernel keeps it, which also serves files that can't be sought in.
+      let position = start === 0 ? null : start;
       for (;;) {
-        const { bytesRead } = await handle.read(buffer, 0, CHUNK, null);
+        const { bytesRead } = await handle.read(buffer, 0, CHUNK, position);
         if (bytesRead === 0) return;
+        if (position !== null) position += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
     } finally {
@@ -69,6 +76,7 @@ async function fill(handle: FileHandle, buffer: Buffer): Promise<Uint8Array> {
 
 /** Bytes that come once (a pipe, a generator): what was peeked at is kept until it is streamed. */
 export class OnceBytes implements ByteSource {
+  readonly repeatable = false;
   readonly #rest: AsyncIterator<Uint8Array>;
   #peeked: Uint8Array[] = [];
   #ended = false;
@@ -89,18 +97,22 @@ export class OnceBytes implements ByteSource {
     return Buffer.concat(this.#peeked, Math.min(length, limit));
   }
 
-  async *stream(): AsyncGenerator<Uint8Array> {
+  async *stream(start = 0): AsyncGenerator<Uint8Array> {
     try {
       const peeked = this.#peeked;
       this.#peeked = [];
-      yield* peeked;
-      for (;;) {
-        const chunk = await this.#next();
-        if (chunk === undefined) return;
-        yield chunk;
-      }
+      yield* withoutFirst(this.#all(peeked), start);
     } finally {
       if (!this.#ended) await this.#rest.return?.();
+    }
+  }
+
+  async *#all(peeked: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+    yield* peeked;
+    for (;;) {
+      const chunk = await this.#next();
+      if (chunk === undefined) return;
+      yield chunk;
     }
   }
 
@@ -110,5 +122,52 @@ export class OnceBytes implements ByteSource {
     if (result.done !== true) return result.value;
     this.#ended = true;
     return undefined;
+  }
+}
+
+/** A part of other bytes: a file in an archive. Those must be repeatable. */
+export class SectionBytes implements ByteSource {
+  readonly repeatable = true;
+  readonly #whole: ByteSource;
+  readonly #start: number;
+  readonly #length: number;
+
+  constructor(whole: ByteSource, start: number, length: number) {
+    this.#whole = whole;
+    this.#start = start;
+    this.#length = length;
+  }
+
+  async peek(limit: number): Promise<Uint8Array> {
+    const wanted = Math.min(limit, this.#length);
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.stream()) {
+      parts.push(Uint8Array.from(chunk));
+      length += chunk.length;
+      if (length >= wanted) break;
+    }
+    return Buffer.concat(parts, Math.min(length, wanted));
+  }
+
+  async *stream(start = 0): AsyncGenerator<Uint8Array> {
+    let left = this.#length - start;
+    if (left <= 0) return;
+    for await (const chunk of this.#whole.stream(this.#start + start)) {
+      const part = chunk.subarray(0, left);
+      yield part;
+      left -= part.length;
+      if (left === 0) return;
+    }
+  }
+}
+
+/** Chunks without their first bytes. */
+export async function* withoutFirst(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of chunks) {
+    const part = left === 0 ? chunk : chunk.subarray(left);
+    left -= chunk.length - part.length;
+    if (part.length > 0) yield part;
   }
 }

@@ -33,7 +33,7 @@ export function refusal({ sniffed }: Candidate): string | undefined {
     case "kce":
       return "is a .kce file, which is a whole capture: check it by itself";
     case "tar":
-      return "is a tar archive: unpack it, and check the directory";
+      return "is a tar archive, which is a capture of its own, and is read from a file only: name it by itself";
     case "unrecognised":
       return sniffed.reason;
     case "text":

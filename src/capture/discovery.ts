@@ -1,6 +1,8 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Diagnostic } from "../event/diagnostic.js";
+import { capturesInArchive } from "./archive.js";
 import { type ByteSource, FileBytes, type NamedBytes, OnceBytes } from "./bytes.js";
 import type { CaptureFailure } from "./capture.js";
 import { canBeSource, DirectoryFolder, type Folder, isCaptureFolder, listDirectory } from "./folder.js";
@@ -21,7 +23,13 @@ export interface NamedFile {
 /** Where a capture is: found, not opened. */
 export type CaptureLocation =
   /** A directory with a manifest or a snapshot. */
-  | { readonly kind: "folder"; readonly path: string; readonly folder: Folder }
+  | {
+      readonly kind: "folder";
+      readonly path: string;
+      readonly folder: Folder;
+      /** What was found out on the way to it. */
+      readonly notes: readonly Diagnostic[];
+    }
   /** One file, or several that are one capture. Files that are not recognised make it fail. */
   | { readonly kind: "files"; readonly path: string; readonly files: readonly NamedFile[] }
   | ({ readonly kind: "failure" } & CaptureFailure);
@@ -47,8 +55,9 @@ export async function* findCaptures(
     if (typeof input !== "string") {
       named.push({ name: input.name, bytes: new OnceBytes(input.bytes) });
     } else {
-      const found = await lookAt(input);
+      const found = await lookAt(input, options.importers);
       if (found.kind === "file") named.push({ name: input, bytes: found.bytes });
+      else if (found.kind === "archive") yield* inArchive(input, found.bytes);
       else if (found.kind === "failure") yield found;
       else if (options.together) yield await directoryTogether(input, options);
       else yield* walk(input, options);
@@ -66,17 +75,29 @@ function alone(file: NamedFile): CaptureLocation {
 
 type Found =
   | { readonly kind: "file"; readonly bytes: ByteSource }
+  | { readonly kind: "archive"; readonly bytes: ByteSource }
   | { readonly kind: "directory" }
   | Extract<CaptureLocation, { kind: "failure" }>;
 
-async function lookAt(path: string): Promise<Found> {
+async function lookAt(path: string, importers: ImporterSet): Promise<Found> {
   try {
     const stats = await stat(path);
     if (stats.isDirectory()) return { kind: "directory" };
     // A pipe (`check <(...)`) gives its bytes once.
-    return { kind: "file", bytes: stats.isFile() ? new FileBytes(path) : new OnceBytes(createReadStream(path)) };
+    if (!stats.isFile()) return { kind: "file", bytes: new OnceBytes(createReadStream(path)) };
+    const bytes = new FileBytes(path);
+    const sniffed = await sniff(bytes, importers, () => {});
+    return sniffed.kind === "tar" ? { kind: "archive", bytes: sniffed.bytes } : { kind: "file", bytes };
   } catch (error) {
     return failure(path, error);
+  }
+}
+
+async function* inArchive(path: string, bytes: ByteSource): AsyncGenerator<CaptureLocation> {
+  try {
+    for (const capture of await capturesInArchive(path, bytes)) yield { kind: "folder", ...capture };
+  } catch (error) {
+    yield failure(path, error);
   }
 }
 
@@ -108,12 +129,15 @@ async function* below(path: string, options: DiscoveryOptions): AsyncGenerator<C
   try {
     const { files, directories } = await listDirectory(path);
     if (isCaptureFolder(files)) {
-      yield { kind: "folder", path, folder: new DirectoryFolder(path) };
+      yield { kind: "folder", path, folder: new DirectoryFolder(path), notes: [] };
       return;
     }
     for (const name of files) {
       const file = { name: join(path, name), bytes: new FileBytes(join(path, name)) };
-      if (await isOf(recordings, name, file.bytes, options.importers)) yield alone(file);
+      const sniffed = await sniffFile(name, file.bytes, options.importers);
+      if (sniffed === "unreadable") yield alone(file);
+      else if (sniffed?.kind === "tar") yield* inArchive(file.name, sniffed.bytes);
+      else if (sniffed !== undefined && isRecording(sniffed)) yield alone(file);
     }
     for (const name of directories) {
       if (!name.startsWith(".")) yield* below(join(path, name), options);
@@ -127,11 +151,12 @@ async function* below(path: string, options: DiscoveryOptions): AsyncGenerator<C
 async function directoryTogether(path: string, options: DiscoveryOptions): Promise<CaptureLocation> {
   try {
     const { files } = await listDirectory(path);
-    if (isCaptureFolder(files)) return { kind: "folder", path, folder: new DirectoryFolder(path) };
+    if (isCaptureFolder(files)) return { kind: "folder", path, folder: new DirectoryFolder(path), notes: [] };
     const named: NamedFile[] = [];
     for (const name of files) {
       const bytes = new FileBytes(join(path, name));
-      if (await isOf(recordingsAndSnapshots, name, bytes, options.importers)) named.push({ name, bytes });
+      const sniffed = await sniffFile(name, bytes, options.importers);
+      if (sniffed === "unreadable" || sniffed?.kind === "text") named.push({ name, bytes });
     }
     return named.length === 0 ? nothingIn(path) : { kind: "files", path, files: named };
   } catch (error) {
@@ -139,26 +164,25 @@ async function directoryTogether(path: string, options: DiscoveryOptions): Promi
   }
 }
 
-/** Whether a file of a directory is to be read. One that can't be looked into is, so that opening it says why. */
-async function isOf(
-  wanted: (sniffed: Sniffed) => boolean,
+/**
+ * Looks into a file of a directory; undefined where its name says that it is no recording. One that can't be looked into
+ * is opened all the same, which says why.
+ */
+async function sniffFile(
   name: string,
   bytes: ByteSource,
   importers: ImporterSet,
-): Promise<boolean> {
-  if (!canBeSource(name)) return false;
+): Promise<Sniffed | "unreadable" | undefined> {
+  if (!canBeSource(name)) return undefined;
   try {
-    return wanted(await sniff(bytes, importers, () => {}));
+    return await sniff(bytes, importers, () => {});
   } catch (error) {
-    if (isFileSystemError(error)) return true;
+    if (isFileSystemError(error)) return "unreadable";
     throw error;
   }
 }
 
-function recordingsAndSnapshots(sniffed: Sniffed): boolean {
-  return sniffed.kind !== "unrecognised" && sniffed.kind !== "empty";
-}
-
-function recordings(sniffed: Sniffed): boolean {
-  return recordingsAndSnapshots(sniffed) && !(sniffed.kind === "text" && sniffed.importer.format === "sysfs");
+/** A snapshot by itself is none. */
+function isRecording(sniffed: Sniffed): boolean {
+  return sniffed.kind === "kce" || (sniffed.kind === "text" && sniffed.importer.format !== "sysfs");
 }

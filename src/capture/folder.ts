@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type ByteSource, FileBytes } from "./bytes.js";
 
 /** The files of one capture: a directory, or an archive of one. */
@@ -22,7 +22,8 @@ const neverSources: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a file of this name can be a recording at all; its content decides then. */
-export function canBeSource(name: string): boolean {
+export function canBeSource(path: string): boolean {
+  const name = basename(path);
   return !neverSources.has(name) && !/^readme/i.test(name) && !name.startsWith(".");
 }
 

@@ -1,5 +1,5 @@
 import { createGunzip } from "node:zlib";
-import type { ByteSource } from "./bytes.js";
+import { type ByteSource, withoutFirst } from "./bytes.js";
 
 /** Compressed bytes handed to zlib at a time: what comes out of them at once stays within some MiB. */
 const BLOCK = 16 * 1024;
@@ -57,8 +57,13 @@ export class GunzippedBytes implements ByteSource {
     return Buffer.concat(parts, Math.min(length, limit));
   }
 
-  stream(): AsyncIterable<Uint8Array> {
-    return expand(blocks(this.#inner.stream()), this.#limits, this.#onFault);
+  get repeatable(): boolean {
+    return this.#inner.repeatable;
+  }
+
+  stream(start = 0): AsyncIterable<Uint8Array> {
+    const all = expand(blocks(this.#inner.stream()), this.#limits, this.#onFault);
+    return start === 0 ? all : withoutFirst(all, start);
   }
 }
 

@@ -70,7 +70,7 @@ export async function openLocation(
       case "failure":
         return { path: location.path, error: location.error };
       case "folder":
-        return await openFolder(location.path, location.folder, importers);
+        return await openFolder(location, importers);
       case "files":
         return await openFiles(location.path, location.files, importers);
     }
@@ -91,8 +91,13 @@ interface Draft {
   readonly log: DiagnosticLog;
 }
 
-async function openFolder(path: string, folder: Folder, importers: ImporterSet): Promise<Capture | CaptureFailure> {
+async function openFolder(
+  location: Extract<CaptureLocation, { kind: "folder" }>,
+  importers: ImporterSet,
+): Promise<Capture | CaptureFailure> {
+  const { path, folder, notes } = location;
   const log = new DiagnosticLog();
+  for (const note of notes) log.add(note);
   const manifestFile = await readText(folder, "capture.json", MAX_MANIFEST);
   const expectedFile = await readText(folder, "expected.json", MAX_EXPECTED);
   for (const file of [manifestFile, expectedFile]) if (file.error !== undefined) return { path, error: file.error };
