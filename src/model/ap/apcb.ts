@@ -116,6 +116,10 @@ export function shadowOf(m: Mdev): ShadowBefore {
  * of the shadow, or of the guest, follows from whether the event is seen.
  */
 export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: ShadowBefore): void {
+  if (m.tainted !== undefined) {
+    x.maybe("apcb_set", () => undefined);
+    return;
+  }
   if (changed === false || m.kvm === null) return;
   if (changed === true && isKnown(m.kvm)) {
     commit(x, s, m);

@@ -75,6 +75,7 @@ function readSnapshot(s: ApState, setting: Setting, facts: Facts): void {
     anyQueue ||= attribute.on === "queue";
     readAttribute(s, attribute, value, mdevs);
   }
+  if (!s.parameters.dynamic) forgetConfiguration(s);
   s.host.devicesListed = anyQueue || isKnown(s.host.loaded);
   s.host.apInstructions = anyQueue ? true : unknown;
   orderOfQueues(s);
@@ -82,6 +83,13 @@ function readSnapshot(s: ApState, setting: Setting, facts: Facts): void {
   for (const [uuid, texts] of mdevs) addMdev(s, uuid, texts);
   countHidden(s, facts);
   linkQueues(s);
+}
+
+/** aqic-v9 tells nobody of a changed configuration: after the first scan without a line it can be any. */
+function forgetConfiguration(s: ApState): void {
+  s.host.busApm = unknownBits;
+  s.host.busAqm = unknownBits;
+  s.host.busAdm = unknownBits;
 }
 
 function groupLink(path: string, value: string): { uuid: string; group: number } | undefined {

@@ -6,6 +6,7 @@ import type { Broken, Rule } from "../core/rule.js";
 import { masked } from "./apcb.js";
 import { guestName } from "./guests.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
+import { APCB_6 } from "./shadow-v12.js";
 import { type ApState, Guest, Mdev, Queue } from "./state.js";
 
 export const INV_1 = configRule(
@@ -109,14 +110,19 @@ function checkBound(s: ApState, m: Mdev, broken: Broken[]): void {
       const queue = s.queues.get((apid << 8) | apqi);
       const bound = queue !== undefined && (!isKnown(queue.linked) || queue.linked === m);
       if (bound) continue;
-      report(
-        broken,
-        INV_4,
-        `mdev ${m.uuid}: ${apqnText((apid << 8) | apqi)} is in the shadow and not bound and linked`,
-      );
+      broken.push({
+        rule: INV_4,
+        message: `mdev ${m.uuid}: ${apqnText((apid << 8) | apqi)} is in the shadow and not bound and linked`,
+        prescribedBy: posted(s) ? APCB_6 : undefined,
+      });
       return;
     }
   }
+}
+
+/** The posted code breaks INV-4 by its own rules: the unverified copy (D12-9) and the unlinking of others' queues (D12-1b). */
+function posted(s: ApState): boolean {
+  return s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted";
 }
 
 function checkGuest(s: ApState, guest: Guest, broken: Broken[]): void {

@@ -438,10 +438,10 @@ function opened(
 
 /** The mdev of a device descriptor: known from its open, its group, or a line of this operation. */
 function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): Mdev | undefined {
-  const device = s.devices.get(id);
-  if (device !== undefined && isKnown(device.mdev)) return device.mdev;
   const line = x.bracketList().find((seen) => seen.kind === "mdev_unset_kvm");
   if (line?.kind === "mdev_unset_kvm") return mdevAt(s, line.mdev);
+  const device = s.devices.get(id);
+  if (device !== undefined && isKnown(device.mdev)) return device.mdev;
   const clear = x.peek("apcb_clear");
   const guest = clear === undefined ? undefined : guestByPointer(s, clear.kvm);
   if (guest !== undefined && isKnown(guest.hook) && guest.hook !== null) return guest.hook;
@@ -461,6 +461,15 @@ export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: numbe
     x.cannotCheck("the mdev of the VFIO device is not known (no mdev_unset_kvm line, no iommu_group link)");
     strangerCloses(x, s);
     return;
+  }
+  if (m.tainted !== undefined) {
+    x.cannotCheck(m.tainted);
+    x.takeAll();
+    return;
+  }
+  // The line of the driver names another mdev than the descriptor's group: the line is right, and which groups are taken is open.
+  if (device !== undefined && isKnown(device.mdev) && device.mdev !== m) {
+    for (const group of s.groups.values()) s.journal.set(group, "holders", unknown);
   }
   if (m.kvm !== null) detach(x, s, m);
   // Taken from the close function of the old profiles, the line is there without a guest too (vfio-ap-aqic 5.3).

@@ -134,6 +134,11 @@ const SPECIFICATION = 0x0006;
 export function pqap(x: Trial, s: ApState, call: Pqap): void {
   const guest = guestOfTask(x, s, call);
   if (handlerK(x, s, guest, call)) return;
+  if (isKnown(guest.hook) && guest.hook?.tainted !== undefined) {
+    x.cannotCheck(guest.hook.tainted);
+    x.takeAll();
+    return;
+  }
   handlerV(x, s, guest, call);
 }
 

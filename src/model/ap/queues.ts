@@ -9,7 +9,7 @@ import { ALL, aqicRule, configRule, V12, V12_V61 } from "./profile.js";
 import { resetOld, resetQueue, resetWithDisable } from "./reset.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import { type ApState, type Mdev, Queue, type QueueDriver } from "./state.js";
-import { ASG_6, bucketOf, link, unlink } from "./table.js";
+import { ASG_6, bucketOf, link, removeNode, unlink } from "./table.js";
 
 export const DRV_1 = configRule(
   "DRV-1",
@@ -254,7 +254,10 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
   }
   if (owner !== null && owner.present === false) {
     x.knownDefect(`${apqnText(queue.apqn)} still points to an mdev that was removed`, MDEV_5_V12);
-    x.takeAll();
+    x.maybe("apcb_set", () => undefined);
+    resetOld(x, s, queue);
+    freeIfSeen(x, s, queue);
+    removeNode(s, queue);
     return;
   }
   if (owner !== null) unplug(x, s, owner, queue);

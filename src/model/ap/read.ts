@@ -151,6 +151,10 @@ function readHostMask(x: Trial, s: ApState, field: HostMask, call: Read): void {
     compare(x, call, "not supported\n", BUS_3);
     return;
   }
+  if (!s.parameters.dynamic) {
+    x.cannotCheck("a changed host configuration leaves no line in this profile");
+    return;
+  }
   readMask(x, s, field, call, BUS_3);
 }
 

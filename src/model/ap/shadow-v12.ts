@@ -41,20 +41,24 @@ export function initShadow(x: Trial, s: ApState, m: Mdev): void {
   const { host, journal } = s;
   let apm = m.apm;
   let aqm = m.aqm;
+  /** A look-up that may have ended an adapter's loop: what the loop did after it is not certain. */
+  let doubt = false;
   for (const apid of bitsOf(bits.possible(m.apm))) {
     const there = bits.has(host.infoApm, apid);
     if (there !== true) {
       apm = there === false ? bits.remove(apm, apid) : bits.blur(apm, apid);
       continue;
     }
+    doubt = false;
     for (const apqi of bitsOf(bits.possible(m.aqm))) {
       const known = bits.has(host.infoAqm, apqi);
       if (known !== true) {
-        aqm = known === false ? bits.remove(aqm, apqi) : bits.blur(aqm, apqi);
+        aqm = known === false && !doubt ? bits.remove(aqm, apqi) : bits.blur(aqm, apqi);
         continue;
       }
       const found = has(x, s, m, s.queues.get((apid << 8) | apqi), (apid << 8) | apqi);
       if (found === true) continue;
+      if (found === "unknown") doubt = true;
       apm = found === false && hasBit(m.aqm.ones, apqi) ? bits.remove(apm, apid) : bits.blur(apm, apid);
       if (found === false) break;
     }

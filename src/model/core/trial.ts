@@ -80,6 +80,7 @@ export class Trial {
   private readonly brackets: ObservedEffect[] = [];
   private cursor = 0;
   private answered = false;
+  private crashed = false;
 
   constructor(operation: Operation, observability: Observability, choices: Choices, lenient: boolean) {
     this.operation = operation;
@@ -109,6 +110,16 @@ export class Trial {
   /** What depends on something that nobody recorded. */
   cannotCheck(reason: string): void {
     if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
+  }
+
+  /** From here on anything of the operation may be missing: the kernel may have crashed in it. */
+  allowCrash(): void {
+    this.crashed = true;
+  }
+
+  /** Effects that are missing are not missed: lines were lost, or the kernel may have crashed. */
+  private get loose(): boolean {
+    return this.operation.gap || this.crashed;
   }
 
   // --- choices
@@ -217,7 +228,7 @@ export class Trial {
 
   /** Whether lines of that kind are recorded and none was lost here: an effect that is missing did not happen. */
   certain(kind: string): boolean {
-    return this.observability.sees(kind) && !this.operation.gap;
+    return this.observability.sees(kind) && !this.loose;
   }
 
   /**
@@ -235,7 +246,7 @@ export class Trial {
     const next = this.ordered[this.cursor];
     const effect = next?.effect;
     if (next === undefined || effect === undefined || !isKind(effect, kind)) {
-      if (this.operation.gap) return undefined;
+      if (this.loose) return undefined;
       this.judged = true;
       const seen = next === undefined ? `no ${kind}` : next.effect.kind;
       this.part("effect", rules, expected(), seen, next?.event);
@@ -247,7 +258,7 @@ export class Trial {
       this.cursor++;
       return effect;
     }
-    if (this.operation.gap && !this.lenient) return undefined;
+    if (this.loose && !this.lenient) return undefined;
     this.part("effect", rules, expected(), difference, next.event);
     this.cursor++;
     return this.lenient ? effect : undefined;
