@@ -164,7 +164,8 @@ async function openFiles(
     if (sniffed.kind === "kce" && files.length === 1) return openKce(path, sniffed.bytes);
     const reason = refusal(candidate);
     if (reason !== undefined) {
-      return { path, error: `${name === path ? "the file" : name} ${reason}\nthese are read: ${readFormats}` };
+      const hint = sniffed.kind === "unrecognised" ? `\nthese are read: ${readFormats}` : "";
+      return { path, error: `${name === path ? "the file" : name} ${reason}${hint}` };
     }
     candidates.push(candidate);
   }
