@@ -61,10 +61,7 @@ export async function openCapture(input: CaptureInput, options: OpenOptions = {}
 }
 
 /** Opens a capture that was found. */
-export async function openLocation(
-  location: CaptureLocation,
-  importers: ImporterSet,
-): Promise<Capture | CaptureFailure> {
+async function openLocation(location: CaptureLocation, importers: ImporterSet): Promise<Capture | CaptureFailure> {
   try {
     switch (location.kind) {
       case "failure":

@@ -25,7 +25,7 @@ export function withModelOptions<T>(
  * Facts by name, from `NAME=VALUE`.
  * @throws UsageError
  */
-export function parseFacts(values: readonly string[]): Record<string, string> {
+function parseFacts(values: readonly string[]): Record<string, string> {
   const facts: [string, string][] = [];
   for (const value of values) {
     const equals = value.indexOf("=");
@@ -42,7 +42,7 @@ export function parseFacts(values: readonly string[]): Record<string, string> {
  * Checks `P` and `SYSTEM=P` against what there is.
  * @throws UsageError
  */
-export function checkProfiles(values: readonly string[], systems: readonly SystemText[]): void {
+function checkProfiles(values: readonly string[], systems: readonly SystemText[]): void {
   for (const value of values) {
     const equals = value.indexOf("=");
     const system = equals < 0 ? undefined : value.slice(0, equals);

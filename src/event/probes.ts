@@ -4,7 +4,7 @@
  */
 
 /** Names as the vocabulary fixes them: stock tracepoints and dynamic probes. */
-export const probeNames = [
+const probeNames = [
   // AP
   "pqap_entry",
   "pqap_exit",
