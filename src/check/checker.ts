@@ -40,7 +40,7 @@ export class Checker<S extends ModelState> {
     this.options = options;
     this.recorders = new Recorders(capture.sources);
     this.findings = new Findings(capture, options.maxDivergences, options.unique);
-    this.worlds = new Worlds(model, model.initial(setting), this.recorders);
+    this.worlds = new Worlds(model, model.initial(setting), this.recorders, options.onJudged !== undefined);
   }
 
   /** Takes the next group of overlapping operations. */
@@ -84,7 +84,7 @@ export class Checker<S extends ModelState> {
         operation,
         verdict: divergent ? "divergent" : checked ? "checked" : "unchecked",
         rules: [...trial.rules].map((rule) => rule.id),
-        state: () => this.model.render(this.worlds.state),
+        state: () => settled.state ?? this.model.render(this.worlds.state),
       });
     }
   }

@@ -4,7 +4,7 @@ import type { Observability } from "../model/core/observability.js";
 import type { Mismatch, Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
 import { adoptObserved, applyJoined, attempt } from "./attempt.js";
-import { ordersOf } from "./orders.js";
+import { inOrderOfCompletion, ordersOf } from "./orders.js";
 
 /** Candidate states beyond this many are joined field by field. */
 const FORKS = 8;
@@ -17,6 +17,8 @@ export interface Settled {
   readonly mismatches: readonly Mismatch[] | undefined;
   readonly touched: ReadonlySet<object>;
   readonly cut: boolean;
+  /** The state after it, where others of its group came after; else it is that of the worlds. */
+  readonly state?: unknown;
 }
 
 /**
@@ -27,13 +29,16 @@ export class Worlds<S extends ModelState> {
   private states: S[];
   private readonly model: Model<S>;
   private readonly observability: Observability;
+  private readonly rendering: boolean;
   /** Candidates that were joined because there were too many. */
   joined = 0;
 
-  constructor(model: Model<S>, initial: S, observability: Observability) {
+  /** `rendering`: the state after each operation is wanted, also between those of a group. */
+  constructor(model: Model<S>, initial: S, observability: Observability, rendering: boolean) {
     this.model = model;
     this.states = [initial];
     this.observability = observability;
+    this.rendering = rendering;
   }
 
   /** The candidate that has explained most: the first. */
@@ -127,9 +132,13 @@ export class Worlds<S extends ModelState> {
         state.journal.rollback();
         return undefined;
       }
-      settled.push(one);
+      settled.push(this.between(state, one));
     }
     return settled;
+  }
+
+  private between(state: S, settled: Settled): Settled {
+    return this.rendering ? { ...settled, state: this.model.render(state) } : settled;
   }
 
   private run(state: S, operation: Operation): Settled | undefined {
@@ -143,19 +152,19 @@ export class Worlds<S extends ModelState> {
   /** No candidate explains the group: it is taken in order, and the operation that does not fit is a divergence. */
   private diverge(state: S, group: readonly Operation[]): readonly Settled[] {
     const settled: Settled[] = [];
-    const order = [...group].sort((a, b) => a.end - b.end || a.begin - b.begin);
-    for (const operation of order) {
+    for (const operation of inOrderOfCompletion(group)) {
       const result = attempt(this.model, state, operation, this.observability);
       if (result.kind === "explained") {
         const touched = state.journal.touched();
         state.journal.commit();
-        settled.push({ operation, trial: result.trial, mismatches: undefined, touched, cut: result.cut });
+        const one = { operation, trial: result.trial, mismatches: undefined, touched, cut: result.cut };
+        settled.push(this.between(state, one));
         continue;
       }
       const trial = adoptObserved(this.model, state, operation, this.observability);
       const touched = state.journal.touched();
       state.journal.commit();
-      settled.push({ operation, trial, mismatches: result.mismatches, touched, cut: result.cut });
+      settled.push(this.between(state, { operation, trial, mismatches: result.mismatches, touched, cut: result.cut }));
     }
     return settled;
   }
@@ -173,7 +182,13 @@ export class Worlds<S extends ModelState> {
 
 function changesSomething(operation: Operation): boolean {
   const { kind } = operation.call;
-  return kind !== "attribute-read" && kind !== "attribute-open" && kind !== "pqap" && kind !== "iommu-group";
+  return (
+    kind !== "attribute-read" &&
+    kind !== "attribute-open" &&
+    kind !== "pqap" &&
+    kind !== "iommu-group" &&
+    kind !== "gap"
+  );
 }
 
 /** Whether two runs lead to the same state. */
