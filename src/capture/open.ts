@@ -5,11 +5,12 @@ import type { Capture, CaptureFailure } from "./capture.js";
 import { DiagnosticLog } from "./diagnostics.js";
 import { type CaptureInput, type CaptureLocation, findCaptures, type NamedFile } from "./discovery.js";
 import { canBeSource, type Folder } from "./folder.js";
+import { findGaps, gapBatches } from "./gaps.js";
 import { allImporters, type ImporterSet } from "./importers.js";
 import { openKce } from "./kce-capture.js";
 import type { Manifest } from "./manifest.js";
 import { emptyManifest, parseManifest } from "./manifest-parse.js";
-import { merge } from "./merge.js";
+import { type Lane, merge } from "./merge.js";
 import { inRingOrder } from "./ring.js";
 import { chooseSnapshots, leadingEnvironment, readEnvironment, withoutEnvironment } from "./snapshot.js";
 import { readFormats } from "./sniff.js";
@@ -269,11 +270,19 @@ class OpenedCapture implements Capture {
   events(signal?: AbortSignal): AsyncIterable<readonly Event[]> {
     if (this.#read) throw new Error("the events of a capture can be read once");
     this.#read = true;
-    const lanes = this.#recorded.map((source, index) => ({
-      batches: this.#batches(source, index),
-      offsetNs: this.#offsets[index] ?? 0n,
-    }));
-    return merge(lanes, signal);
+    return this.#merged(signal);
+  }
+
+  async *#merged(signal?: AbortSignal): AsyncGenerator<readonly Event[]> {
+    const lanes: Lane[] = [];
+    const losses: Lane[] = [];
+    for (const [index, source] of this.#recorded.entries()) {
+      const offsetNs = this.#offsets[index] ?? 0n;
+      lanes.push({ batches: this.#batches(source, index), offsetNs });
+      const edges = await findGaps(source, index);
+      if (edges.length > 0) losses.push({ batches: gapBatches(edges), offsetNs });
+    }
+    yield* merge([...lanes, ...losses], signal);
   }
 
   #batches(source: OpenSource, index: number): AsyncIterable<readonly Event[]> {

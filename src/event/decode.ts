@@ -13,6 +13,7 @@ import type {
   TaskExitEvent,
 } from "./event.js";
 import {
+  EDGE,
   ENVIRONMENT,
   EVENT,
   GAP,
@@ -173,14 +174,22 @@ function readTaskExit(reader: WireReader, base: Base): TaskExitEvent {
 function readGap(reader: WireReader, base: Base): GapEvent {
   let cpu = -1;
   let lost: number | undefined;
+  let edge: GapEvent["edge"];
   while (reader.position < reader.end) {
     const tag = reader.varint();
     if (tag === GAP.cpu) cpu = reader.uint32();
     else if (tag === GAP.lost) lost = reader.varint();
+    else if (tag === GAP.edge) edge = edgeOf(reader.varint());
     else reader.skip(tag);
   }
   const { source, line, time, tid, comm, text } = base;
-  return { kind: "gap", source, line, time, tid, comm, text, cpu, lost };
+  const gap = { kind: "gap", source, line, time, tid, comm, text, cpu, lost } as const;
+  return edge === undefined ? gap : { ...gap, edge };
+}
+
+function edgeOf(number: number): GapEvent["edge"] {
+  if (number === EDGE.begin) return "begin";
+  return number === EDGE.end ? "end" : undefined;
 }
 
 function readMark(reader: WireReader, base: Base): MarkEvent {

@@ -11,6 +11,7 @@ import type {
   SyscallEvent,
 } from "./event.js";
 import {
+  EDGE,
   ENVIRONMENT,
   EVENT,
   GAP,
@@ -96,7 +97,11 @@ function bodySize(event: Event): number {
     case "task-exit":
       return textSize(event.status);
     case "gap":
-      return minusOneSize(event.cpu) + (event.lost === undefined ? 0 : 1 + varintSize(event.lost));
+      return (
+        minusOneSize(event.cpu) +
+        (event.lost === undefined ? 0 : 1 + varintSize(event.lost)) +
+        (event.edge === undefined ? 0 : 2)
+      );
     case "mark":
       return textSize(event.message);
     case "environment":
@@ -194,6 +199,7 @@ function writeLog(writer: WireWriter, event: LogEvent): void {
 function writeGap(writer: WireWriter, event: GapEvent): void {
   if (event.cpu !== -1) writePresentCount(writer, GAP.cpu, event.cpu);
   if (event.lost !== undefined) writePresentCount(writer, GAP.lost, event.lost);
+  if (event.edge !== undefined) writePresentCount(writer, GAP.edge, EDGE[event.edge]);
 }
 
 function writeEnvironment(writer: WireWriter, event: EnvironmentEvent): void {

@@ -90,6 +90,11 @@ export interface GapEvent extends EventBase {
   readonly cpu: number;
   /** How many were lost; undefined where the recorder did not say. */
   readonly lost: number | undefined;
+  /**
+   * Absent for the recorded line, which stands behind the loss. The capture puts the two edges of the loss into the
+   * merged stream, at the times of the events around it: between them lines may be missing.
+   */
+  readonly edge?: "begin" | "end";
 }
 
 /** A marker written into a trace (`tracing_mark_write`). */

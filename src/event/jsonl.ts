@@ -37,7 +37,7 @@ function bodyOf(event: Event): Record<string, unknown> {
     case "task-exit":
       return { status: event.status };
     case "gap":
-      return { cpu: known(event.cpu), lost: event.lost };
+      return { cpu: known(event.cpu), lost: event.lost, edge: event.edge };
     case "mark":
       return { message: event.message };
     case "environment":
@@ -215,8 +215,14 @@ function eventOf(fields: Fields, number: number): Event | undefined {
     }
     case "task-exit":
       return { kind, ...base, status: fields.text("status") };
-    case "gap":
-      return { kind, ...base, cpu: cpu(), lost: fields.optionalInteger("lost") };
+    case "gap": {
+      const edge = fields.optionalText("edge");
+      const gap = { kind, ...base, cpu: cpu(), lost: fields.optionalInteger("lost") } as const;
+      if (edge === undefined) return gap;
+      if (edge === "begin" || edge === "end") return { ...gap, edge };
+      fields.wrong("edge", "begin or end");
+      return undefined;
+    }
     case "mark":
       return { kind, ...base, message: fields.text("message") };
     case "environment":

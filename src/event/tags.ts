@@ -34,7 +34,10 @@ export const VALUE = { text: 0x0a, decoration: 0x12 } as const;
 export const PROBE = { name: 0x0a, fields: 0x12, cpu: 0x18 } as const;
 export const LOG = { area: 0x0a, message: 0x12, level: 0x18 } as const;
 export const TASK_EXIT = { status: 0x0a } as const;
-export const GAP = { cpu: 0x08, lost: 0x10 } as const;
+export const GAP = { cpu: 0x08, lost: 0x10, edge: 0x18 } as const;
+
+/** Numbers of Gap.Edge. */
+export const EDGE = { begin: 1, end: 2 } as const;
 export const MARK = { message: 0x0a } as const;
 export const ENVIRONMENT = { path: 0x0a, value: 0x12 } as const;
 

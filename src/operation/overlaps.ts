@@ -15,6 +15,8 @@ export class Overlaps<C extends Call> {
   private pending: OpenOperation<C>[] = [];
   private readonly aside = new Set<OpenOperation<C>>();
   private number = 0;
+  /** Losses of lines that have begun and not ended. */
+  private losses = 0;
 
   private readonly emit: (group: readonly Operation[]) => void;
   private readonly endsBySilence: (operation: OpenOperation<C>) => boolean;
@@ -26,6 +28,7 @@ export class Overlaps<C extends Call> {
   }
 
   add(operation: OpenOperation<C>): void {
+    if (this.losses > 0) operation.gap = true;
     this.pending.push(operation);
   }
 
@@ -34,8 +37,10 @@ export class Overlaps<C extends Call> {
     this.aside.delete(operation);
   }
 
-  /** Events were lost just before this place: what runs now may lack effects. */
-  gap(_sequence: number): void {
+  /** Lines are missing around this place: what runs now, and what begins before the end of the loss, may lack effects. */
+  loss(edge: "begin" | "end" | undefined): void {
+    if (edge === "begin") this.losses++;
+    else if (edge === "end" && this.losses > 0) this.losses--;
     for (const operation of this.pending) operation.gap = true;
     for (const operation of this.aside) operation.gap = true;
   }

@@ -78,6 +78,13 @@ export const events: fc.Arbitrary<Event> = fc.oneof(
   record({ kind: fc.constant("log" as const), ...base, area: texts, message: texts, level: orMinusOne }),
   record({ kind: fc.constant("task-exit" as const), ...base, status: texts }),
   record({ kind: fc.constant("gap" as const), ...base, cpu: orMinusOne, lost: orUndefined }),
+  record({
+    kind: fc.constant("gap" as const),
+    ...base,
+    cpu: orMinusOne,
+    lost: orUndefined,
+    edge: fc.constantFrom("begin" as const, "end" as const),
+  }),
   record({ kind: fc.constant("mark" as const), ...base, message: texts }),
   record({ kind: fc.constant("environment" as const), ...base, path: texts, value: texts }),
 );

@@ -53,7 +53,8 @@ function body(event: Event): kvm_conform.event.Event.$Properties {
       return { taskExit: { status: bytes(event.status) } };
     case "gap": {
       const cpu = event.cpu === -1 ? {} : { cpu: event.cpu };
-      return { gap: { ...cpu, ...(event.lost === undefined ? {} : { lost: event.lost }) } };
+      const edge = event.edge === undefined ? {} : { edge: event.edge === "begin" ? 1 : 2 };
+      return { gap: { ...cpu, ...(event.lost === undefined ? {} : { lost: event.lost }), ...edge } };
     }
     case "mark":
       return { mark: { message: bytes(event.message) } };

@@ -33,6 +33,7 @@ import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
 import { unrecorded } from "./unrecorded.js";
+import { widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -68,6 +69,7 @@ function modelled(call: ApCall): boolean {
     case "vm-close":
     case "group-close":
     case "guest-set":
+    case "gap":
       return false;
     case "attribute-write":
       return call.phase !== "begin";
@@ -85,12 +87,15 @@ function step(s: ApState, operation: Operation, x: Trial): void {
     x.takeAll();
     return;
   }
+  if (operation.gap) widen(s);
   try {
     perform(x, s, operation.call);
   } catch (error) {
     if (!(error instanceof Hang)) throw error;
     hang(x, s);
   }
+  // What is left belongs to lines that were lost: what it did is not known.
+  if (operation.gap && x.remaining() > 0) widen(s);
   x.finish();
 }
 
@@ -154,6 +159,9 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       break;
     case "unrecorded":
       unrecorded(x, s);
+      break;
+    case "gap":
+      widen(s);
       break;
     case "guest-set":
       setGuest(x, s, call.vm?.id);

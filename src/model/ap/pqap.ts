@@ -254,6 +254,7 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
     return;
   }
   learnHook(s, guest, queue, call.tid);
+  learnLink(s, guest, queue);
   if (s.parameters.profile === "aqic-v9" && isKnown(guest.hook)) {
     x.by(AQIC_10);
     s.journal.set(queue, "owner", guest.hook);
@@ -301,6 +302,14 @@ function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
 function holder(guest: Guest, queue: Queue): Guest {
   const m = isKnown(queue.owner) ? queue.owner : null;
   return m !== null && isKnown(m.kvm) && m.kvm !== null ? m.kvm : guest;
+}
+
+/** A queue that was served is in the hook's table, and bound. */
+function learnLink(s: ApState, guest: Guest, queue: Queue): void {
+  if (isKnown(queue.linked) || !isKnown(guest.hook) || guest.hook === null || !s.parameters.dynamic) return;
+  s.journal.set(queue, "linked", guest.hook);
+  s.journal.set(queue, "owner", guest.hook);
+  s.journal.set(queue, "driver", "vfio_ap");
 }
 
 function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {

@@ -3,7 +3,7 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { exactly, has, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { commitIf, linkedTo, refilter, reserved, shadowOf } from "./apcb.js";
+import { commitIf, refilter, reserved, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./aqic.js";
 import { ALL, aqicRule, configRule, V12, V12_V61 } from "./profile.js";
 import { resetOld, resetQueue, resetWithDisable } from "./reset.js";
@@ -83,6 +83,13 @@ export function queueAt(s: ApState, apqn: number): Queue {
   if (known !== undefined) return known;
   const queue = new Queue(apqn);
   queue.driver = neverSeen(s, apqn);
+  if (queue.driver !== "absent") {
+    queue.linked = unknown;
+    queue.owner = unknown;
+    queue.resetRc = unknown;
+    queue.savedIsc = unknown;
+    queue.savedNib = unknown;
+  }
   s.journal.add(s.queues, apqn, queue);
   return queue;
 }
@@ -237,7 +244,7 @@ function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
   if (isKnown(owner)) {
     if (owner !== null) unplug(x, s, owner, queue);
   } else {
-    unplugUnknown(x, s, queue);
+    unplugUnknown(x, s, queue, owner);
   }
   resetQueue(x, s, queue);
 }
@@ -247,7 +254,7 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
   x.by(QUEUE_6);
   const { owner } = queue;
   if (!isKnown(owner)) {
-    unplugUnknown(x, s, queue);
+    unplugUnknown(x, s, queue, owner);
     resetOld(x, s, queue);
     freeIfSeen(x, s, queue);
     return;
@@ -307,9 +314,9 @@ function unplug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
   commitIf(x, s, m, inShadow, before);
 }
 
-function unplugUnknown(x: Trial, s: ApState, queue: Queue): void {
+function unplugUnknown(x: Trial, s: ApState, queue: Queue, owner: Known<Mdev | null>): void {
   for (const m of s.mdevs.values()) {
-    if (m.present === false || linkedTo(queue, m) === false) continue;
+    if (m.present === false || is<Mdev | null>(owner, m) === false) continue;
     const inShadow = and("unknown", and(has(m.shApm, queue.apid), has(m.shAqm, queue.apqi)));
     if (inShadow === false) continue;
     const before = shadowOf(m);
@@ -361,6 +368,8 @@ function revise(x: Trial, s: ApState, queue: Queue): void {
     const seen = x.bracketList().some((line) => line.kind === "queue_remove" && line.apqn === queue.apqn);
     if (leaves === true || seen) leave(x, s, queue, "default");
     else if (!x.certain("queue_remove")) gone(s, queue, oneOf<QueueDriver>(["default", "absent", "vfio_ap"]));
+    // Reserved now and not taken away: it was not vfio_ap's.
+    else if (want === true) gone(s, queue, oneOf<QueueDriver>(["default", "absent"]));
     return;
   }
   if (is<QueueDriver>(driver, "default") !== false && want !== true) release(x, s, queue, want);
@@ -381,7 +390,11 @@ function release(x: Trial, s: ApState, queue: Queue, want: Tri): void {
   }
   // No probe line: the device had vanished before, unless the line could not be seen.
   const lineMissing = x.certain("queue_probe");
-  if (lineMissing && want === false)
+  const bound = is<QueueDriver>(driverNow(x, s, queue), "vfio_ap") !== false;
+  if (lineMissing && want === false && bound) {
+    // It may have been vfio_ap's all the time.
+    s.journal.set(queue, "driver", oneOf<QueueDriver>(["vfio_ap", "none", "absent"]));
+  } else if (lineMissing && want === false)
     s.journal.set(queue, "driver", takesType(s, queue.apid) === true ? "absent" : "none");
   else if (!lineMissing) gone(s, queue, oneOf<QueueDriver>(["vfio_ap", "absent", "default"]));
 }

@@ -7,6 +7,7 @@ import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
 import { disable, free, freeIfSeen } from "./aqic.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
+import { queueAt } from "./queues.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, responseCode } from "./status.js";
 import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
@@ -79,7 +80,12 @@ export interface Candidate {
  * @throws Hang where a look-up never ends.
  */
 export function resetSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
-  return s.parameters.old ? matrixSet(x, s, m) : tableOf(s, m);
+  if (s.parameters.old) return matrixSet(x, s, m);
+  for (const effect of x.rest()) {
+    // A queue that came while lines were lost is met here for the first time.
+    if (effect.kind === "reset_queue" || effect.kind === "hw_zapq") queueAt(s, effect.apqn);
+  }
+  return tableOf(s, m);
 }
 
 /** The queues that are, or may be, in the mdev's table, in the order of its buckets. */
@@ -126,7 +132,11 @@ export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate
   const open = [...candidates];
   while (open.length > 0) {
     const [next] = open.splice(nextCandidate(x, open), 1);
-    if (next === undefined || (!next.certain && !isObserved(x, next.queue))) continue;
+    if (next === undefined) continue;
+    if (!next.certain && !isObserved(x, next.queue)) {
+      if (!x.certain("reset_queue")) answer = undefined;
+      continue;
+    }
     const rc = resetOne(x, s, next.queue, implied);
     if (rc === undefined) answer = undefined;
     else if (rc !== 0) answer = rc;
@@ -206,7 +216,8 @@ function isObserved(x: Trial, queue: Queue): boolean {
  */
 export function resetQueue(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
   x.by(RST_2);
-  const expected = x.certain("hw_zapq") ? resetSeen(x, s, queue) : resetUnseen(x, s, queue, implied);
+  const seen = x.certain("hw_zapq") || x.peek("hw_zapq")?.apqn === queue.apqn;
+  const expected = seen ? resetSeen(x, s, queue) : resetUnseen(x, s, queue, implied);
   return resetLine(x, s, queue, expected);
 }
 
@@ -257,7 +268,11 @@ const unknownFailure: Known<number> = oneOf([0x05, 0xff]);
 function resetSeen(x: Trial, s: ApState, queue: Queue): number | undefined {
   let status = zapq(x, s, queue, RST_2);
   if (status !== undefined && responseCode(status) === 0x02) status = zapq(x, s, queue, RST_2);
-  if (status === undefined) return undefined;
+  if (status === undefined) {
+    s.journal.set(queue, "resetRc", unknown);
+    freeIfSeen(x, s, queue);
+    return undefined;
+  }
   const rc = responseCode(status);
   switch (rc) {
     case 0x00:

@@ -210,6 +210,11 @@ export class Trial {
     return undefined;
   }
 
+  /** The effects that have a place and were not taken yet. */
+  rest(): readonly ObservedEffect["effect"][] {
+    return this.ordered.slice(this.cursor).map((seen) => seen.effect);
+  }
+
   /** How many effects that have a place were not taken yet. */
   remaining(): number {
     return this.ordered.length - this.cursor;
@@ -334,6 +339,10 @@ export class Trial {
     if (!this.answered && this.operation.result.kind === "value") this.answered = true;
     const left = this.ordered[this.cursor] ?? this.brackets[0];
     if (left === undefined) return;
+    if (this.loose) {
+      this.cannotCheck("lines of it were lost");
+      return;
+    }
     this.judged = true;
     this.part("effect", [...this.rules].slice(-3), "no further effect", left.effect.kind, left.event);
   }

@@ -1,4 +1,4 @@
-import type { Event, ProbeEvent, SyscallEvent } from "../../event/event.js";
+import type { Event, GapEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
 import type { OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
@@ -48,7 +48,7 @@ export class ApAssembler {
         this.taskExit(event);
         break;
       case "gap":
-        this.overlaps.gap(this.sequence);
+        this.gap(event);
         break;
       case "log":
       case "mark":
@@ -56,6 +56,14 @@ export class ApAssembler {
         break;
     }
     this.overlaps.advance(this.sequence);
+  }
+
+  /** At the end of a loss, what the missing lines may have shown is a happening of its own. */
+  private gap(event: GapEvent): void {
+    this.overlaps.loss(event.edge);
+    if (event.edge === "begin") return;
+    const lost = this.start({ call: { kind: "gap" }, name: "lost events" }, event, observedResult(undefined));
+    this.close(lost);
   }
 
   /** The stream ended: whatever is open has no result. */
@@ -358,6 +366,7 @@ function canCause(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
     case "group-open":
     case "iommu-group":
     case "vm-create":
+    case "gap":
       return false;
   }
 }

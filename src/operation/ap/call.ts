@@ -97,6 +97,8 @@ export type ApCall =
   | { readonly kind: "scan" }
   /** A queue device that came or went by itself. */
   | { readonly kind: "queue-probe" | "queue-remove"; readonly apqn: number }
+  /** Lines were lost up to here: operations that leave no other trace may have run. */
+  | { readonly kind: "gap" }
   /** A call that nobody recorded: its effects alone show it. */
   | { readonly kind: "unrecorded" };
 
@@ -120,6 +122,7 @@ const kinds: Readonly<Record<ApCall["kind"], true>> = {
   "queue-probe": true,
   "queue-remove": true,
   unrecorded: true,
+  gap: true,
 };
 
 /** Whether a call is one of the AP system. */
