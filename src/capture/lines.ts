@@ -1,12 +1,7 @@
 /** Bytes of a line at most; a longer one is left out. */
 export const MAX_LINE = 16 * 2 ** 20;
 
-/**
- * Bytes turned into a string at a time. Above 128 KiB the string would be a large object of V8's, which costs ten times
- * as much; and a line that somebody keeps pins the string that it was cut from.
- */
-const SLICE = 64 * 1024;
-
+const LF = 10;
 const CR = 13;
 const BOM = "\u00ef\u00bb\u00bf";
 
@@ -40,35 +35,34 @@ export class LineCutter {
     return this.#number;
   }
 
-  /** The next bytes. */
+  /** The next bytes. They are not kept: every line is a string of its own, so that one line does not hold a whole chunk. */
   pushBytes(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let start = 0; start < buffer.length; start += SLICE)
-      this.push(buffer.toString("latin1", start, start + SLICE));
-  }
-
-  /** The next characters. */
-  push(text: string): void {
     let start = 0;
-    let lineFeed = text.indexOf("\n");
+    let lineFeed = buffer.indexOf(LF);
     if (lineFeed >= 0 && (this.#skipping || this.#carry !== "")) {
-      if (!this.#skipping) this.#emit(this.#carry + text.slice(0, lineFeed));
+      if (!this.#skipping) this.#emit(this.#carry + buffer.toString("latin1", 0, lineFeed));
       this.#skipping = false;
       this.#carry = "";
       start = lineFeed + 1;
-      lineFeed = text.indexOf("\n", start);
+      lineFeed = buffer.indexOf(LF, start);
     }
     while (lineFeed >= 0) {
-      this.#emit(text.slice(start, lineFeed));
+      this.#emit(buffer.toString("latin1", start, lineFeed));
       start = lineFeed + 1;
-      lineFeed = text.indexOf("\n", start);
+      lineFeed = buffer.indexOf(LF, start);
     }
-    if (this.#skipping || start === text.length) return;
-    this.#carry += text.slice(start);
+    if (this.#skipping || start === buffer.length) return;
+    this.#carry += buffer.toString("latin1", start, buffer.length);
     if (this.#carry.length > this.#limit) {
       this.#drop();
       this.#skipping = true;
     }
+  }
+
+  /** The next characters (latin-1). */
+  push(text: string): void {
+    this.pushBytes(Buffer.from(text, "latin1"));
   }
 
   /** No more text. True where the last line was complete (ended in LF, or there was none). */
