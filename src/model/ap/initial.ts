@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { type Attribute, attributeOf } from "../../operation/ap/attribute.js";
 import { exactly, noBits, unknownBits } from "../core/bits.js";
-import { isKnown, unknown } from "../core/known.js";
+import { isKnown, oneOf, unknown } from "../core/known.js";
 import type { Setting } from "../core/model.js";
 import { parseControl, parseMatrix } from "./matrix-text.js";
 import { type ApParameters, isApProfile } from "./profile.js";
@@ -283,7 +283,10 @@ function linkQueues(s: ApState): void {
       queue.linked = m;
       queue.owner = m;
     }
-    if (queue.linked === null && s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue);
+    if (queue.linked !== null) continue;
+    if (s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue);
+    // A queue that was unlinked outside the shadow keeps its owner (D61-1).
+    else if (s.parameters.dynamic) queue.owner = oneOf<Mdev | null>([null, ...s.mdevs.values()]);
   }
 }
 
