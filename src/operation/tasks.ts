@@ -3,6 +3,8 @@ import { DescriptorTable } from "./descriptors.js";
 /** A process as far as it is known: tasks that share descriptors. */
 export interface Process<O> {
   readonly id: number;
+  /** Id of the task that it was first seen with: the process id, as far as the recording shows. */
+  readonly pid: number;
   files: DescriptorTable<O>;
   cwd: string | undefined;
   /** Descriptors of a vfio-kvm device got an attribute set: groups may know their guest from then on. */
@@ -25,7 +27,7 @@ export class TaskTable<O> {
   get(tid: number): Task<O> {
     const known = this.tasks.get(tid);
     if (known !== undefined) return known;
-    return this.add(tid, this.newProcess(undefined));
+    return this.add(tid, this.newProcess(undefined, tid));
   }
 
   has(tid: number): boolean {
@@ -41,7 +43,7 @@ export class TaskTable<O> {
       if (shareFiles) known.process.files = parent.process.files;
       return;
     }
-    this.add(tid, this.childOf(parent.process, shareFiles));
+    this.add(tid, this.childOf(parent.process, shareFiles, tid));
   }
 
   /** The task ended; true if it was the last of its process. */
@@ -69,13 +71,14 @@ export class TaskTable<O> {
     return task;
   }
 
-  private childOf(parent: Process<O>, shareFiles: boolean): Process<O> {
-    return shareFiles ? parent : this.newProcess(parent);
+  private childOf(parent: Process<O>, shareFiles: boolean, tid: number): Process<O> {
+    return shareFiles ? parent : this.newProcess(parent, tid);
   }
 
-  private newProcess(parent: Process<O> | undefined): Process<O> {
+  private newProcess(parent: Process<O> | undefined, tid: number): Process<O> {
     return {
       id: this.nextProcess++,
+      pid: tid,
       files: parent === undefined ? new DescriptorTable<O>() : parent.files.fork(),
       cwd: parent?.cwd,
       guestSet: parent?.guestSet ?? false,

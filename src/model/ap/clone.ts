@@ -49,6 +49,7 @@ const PLAIN = new Set([
   "tainted",
   "status",
   "mdev",
+  "served",
 ]);
 
 /** What a field allows after two runs that both explain an observation. */

@@ -4,6 +4,7 @@ import { is, isKnown, not, oneOf, or, type Tri, unknown } from "../core/known.js
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
 import { guestByPointer, guestName, guestOf, newGuest, pointerFits } from "./guests.js";
+import { forgetPins, tearDown } from "./ledger.js";
 import { parseNumber } from "./numbers.js";
 import { ALL, aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { RST_7, resetQueues, resetSet } from "./reset.js";
@@ -265,16 +266,18 @@ export function openGroup(x: Trial, s: ApState, call: Extract<ApCall, { kind: "g
   if (call.file !== undefined) s.journal.set(group, "holders", [call.file.id]);
 }
 
-/** The group file was closed for good. */
-export function closeGroup(s: ApState, file: number, number: number): void {
+/** The group file was closed for good. With the last file the group leaves its container. */
+export function closeGroup(x: Trial, s: ApState, file: number, number: number): void {
   const group = groupAt(s, number);
-  if (isKnown(group.holders)) {
-    s.journal.set(
-      group,
-      "holders",
-      group.holders.filter((holder) => holder !== file),
-    );
-  } else s.journal.set(group, "holders", unknown);
+  const { holders, served } = group;
+  const left = isKnown(holders) ? holders.filter((holder) => holder !== file) : holders;
+  s.journal.set(group, "holders", left);
+  if (served === undefined) return;
+  if (!isKnown(left)) forgetPins(s, served);
+  else if (left.length === 0) {
+    tearDown(x, s, served);
+    s.journal.set(group, "served", undefined);
+  }
 }
 
 /** VFIO_GROUP_GET_DEVICE_FD: the device is opened, a guest starts (MDEV-6, KVM-5, KVM-6). */
@@ -451,12 +454,15 @@ function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | un
   return open.length === 1 && is(s.host.hiddenMdevs, 0) === true ? only : undefined;
 }
 
-/** The last close of a device descriptor: guest stop (MDEV-7, KVM-8). */
+/** The last close of a device descriptor: guest stop (MDEV-7, KVM-8), and then one holder less of the group. */
 export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): void {
   x.by(MDEV_7);
-  const m = mdevOfDevice(x, s, id, groupNumber);
   const device = s.devices.get(id);
-  if (device?.group !== undefined) closeGroup(s, id, device.group.number);
+  stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
+  if (device?.group !== undefined) closeGroup(x, s, id, device.group.number);
+}
+
+function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev | undefined): void {
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known (no mdev_unset_kvm line, no iommu_group link)");
     strangerCloses(x, s);
@@ -499,6 +505,7 @@ function detach(x: Trial, s: ApState, m: Mdev): void {
   );
   s.journal.set(m, "kvm", null);
   if (cleared === undefined || cleared === null) return;
+  for (const group of s.groups.values()) if (group.mdev === m) s.journal.set(group, "served", cleared);
   s.journal.set(cleared, "hook", null);
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(cleared, side, noBits);
 }

@@ -8,6 +8,7 @@ import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
+import { unmapDma } from "./ledger.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import {
   closeDevice,
@@ -122,7 +123,7 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       openGroup(x, s, call);
       break;
     case "group-close":
-      closeGroup(s, call.file.id, call.file.group);
+      closeGroup(x, s, call.file.id, call.file.group);
       break;
     case "device-open":
       openDevice(x, s, call);
@@ -167,7 +168,7 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       setGuest(x, s, call.vm?.id);
       break;
     case "dma-unmap":
-      x.takeAll();
+      unmapDma(x, s, call.vm?.id);
       break;
   }
 }

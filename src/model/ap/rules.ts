@@ -4,6 +4,7 @@ import * as aqic from "./aqic.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
 import * as invariants from "./invariants.js";
+import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
 import * as mdevs from "./mdevs.js";
 import * as pqap from "./pqap.js";
@@ -22,6 +23,7 @@ export const apRules: readonly Rule[] = [
   bind,
   bus,
   invariants,
+  ledger,
   matrix,
   mdevs,
   pqap,

@@ -119,6 +119,8 @@ export class Group {
   mdev: Mdev | undefined = undefined;
   /** Files that keep it taken: the group file and the device files made through it. */
   holders: Known<readonly number[]> = unknown;
+  /** The guest that ran with the group's mdev last: the pins in the group's container were made for it. */
+  served: Guest | undefined = undefined;
 
   constructor(number: number) {
     this.number = number;

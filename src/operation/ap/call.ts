@@ -75,7 +75,8 @@ export type ApCall =
   | { readonly kind: "vm-close"; readonly vm: VmRef }
   /** KVM_SET_DEVICE_ATTR on a vfio-kvm device: a group may learn or lose its guest (KVM-7, KVM-10). */
   | { readonly kind: "guest-set"; readonly vm: VmRef | undefined }
-  | { readonly kind: "dma-unmap"; readonly process: number }
+  /** `vm`: the VM of the calling process, where it has exactly one. */
+  | { readonly kind: "dma-unmap"; readonly vm: VmRef | undefined }
   /** Several last closes in one call: close_range, exec, the exit of a process. */
   | { readonly kind: "closes"; readonly closes: readonly ApCall[] }
   | {

@@ -218,7 +218,7 @@ export class SyscallDecoder {
       }
       case "container":
         if (requestIs(request, "VFIO_IOMMU_UNMAP_DMA", 0x3b, 114))
-          return { call: { kind: "dma-unmap", process: task.process.id }, name: "ioctl VFIO_IOMMU_UNMAP_DMA" };
+          return { call: { kind: "dma-unmap", vm: soleVm(task.process) }, name: "ioctl VFIO_IOMMU_UNMAP_DMA" };
         return undefined;
       case "group":
         if (!requestIs(request, "VFIO_GROUP_GET_DEVICE_FD", 0x3b, 106)) return undefined;
@@ -237,7 +237,7 @@ export class SyscallDecoder {
   private createVm(request: string, process: Process, result: CallResult | undefined): DecodedCall | undefined {
     const fd = returnedDescriptor(result);
     if (fd === undefined || !requestIs(request, "KVM_CREATE_VM", 0xae, 0x01)) return undefined;
-    const vm = { id: this.nextFile++, name: `${process.id}/${fd}` };
+    const vm = { id: this.nextFile++, name: `${process.pid}/${fd}` };
     this.put(process, fd, { kind: "vm", ref: vm }, "O_CLOEXEC");
     return { call: { kind: "vm-create", vm }, name: "ioctl KVM_CREATE_VM" };
   }
@@ -385,7 +385,7 @@ export class SyscallDecoder {
         ? undefined
         : { kind: "group", ref: { id: this.nextFile++, group: Number(group[1]) } };
     }
-    if (path === "anon_inode:kvm-vm") return { kind: "vm", ref: { id: this.nextFile++, name: `${process.id}/${fd}` } };
+    if (path === "anon_inode:kvm-vm") return { kind: "vm", ref: { id: this.nextFile++, name: `${process.pid}/${fd}` } };
     if (path.startsWith("anon_inode:kvm-vcpu")) return { kind: "vcpu", vm: undefined, number: 0 };
     if (path === "anon_inode:kvm-vfio") return { kind: "kvm-vfio" };
     if (path === "anon_inode:[vfio-device]") {
