@@ -283,7 +283,10 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
       () => "hw_aqic with an empty control word",
       IRQ_7,
     );
-    if (effect === undefined) break;
+    if (effect === undefined) {
+      skipHost(x, queue);
+      break;
+    }
     s.journal.set(queue, "status", effect.status);
     status = seenStatus(x, s, effect.status);
     const rc = responseCode(status);
@@ -299,6 +302,15 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     s.journal.set(queue, "owner", null);
   }
   return status;
+}
+
+/** Host instructions on a queue of which only some kinds were recorded: what is there is taken, and says nothing. */
+export function skipHost(x: Trial, queue: Queue): void {
+  for (;;) {
+    const apqn = x.peek("hw_tapq")?.apqn ?? x.peek("hw_aqic")?.apqn;
+    if (apqn !== queue.apqn) return;
+    x.skip();
+  }
 }
 
 /** IRQ-8. */

@@ -11,6 +11,8 @@ import { RST_7, resetQueues, resetSet } from "./reset.js";
 import { initShadow } from "./shadow-v12.js";
 import { type ApState, DeviceFile, Group, type Guest, Mdev } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
+import { takeEffects } from "./unrecorded.js";
+import { forgetRegistration } from "./widen.js";
 
 export const MDEV_1 = configRule(
   "MDEV-1",
@@ -511,7 +513,7 @@ function detach(x: Trial, s: ApState, m: Mdev): void {
 }
 
 function strangerCloses(x: Trial, s: ApState): void {
-  for (let left = x.remaining(); left > 0; left--) x.skip();
+  takeEffects(x, s);
   for (const m of s.mdevs.values()) {
     if (m.present === false || m.kvm === null) continue;
     s.journal.set(m, "kvm", isKnown(m.kvm) ? oneOf<Guest | null>([m.kvm, null]) : unknown);
@@ -545,8 +547,8 @@ function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl
   const m = mdevOfDevice(x, s, call.device.id, call.device.group?.group);
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known");
-    for (let left = x.remaining(); left > 0; left--) x.skip();
-    for (const queue of s.queues.values()) if (queue.driver === "vfio_ap") s.journal.set(queue, "resetRc", unknown);
+    takeEffects(x, s);
+    for (const queue of s.queues.values()) if (queue.driver !== "absent") forgetRegistration(s, queue);
     return;
   }
   const answer = resetQueues(x, s, resetSet(x, s, m));

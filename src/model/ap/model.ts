@@ -34,7 +34,7 @@ import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
 import { unrecorded } from "./unrecorded.js";
-import { widen } from "./widen.js";
+import { forgetUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -88,6 +88,7 @@ function step(s: ApState, operation: Operation, x: Trial): void {
     x.takeAll();
     return;
   }
+  forgetUnseen(x, s);
   if (operation.gap) widen(s);
   try {
     perform(x, s, operation.call);

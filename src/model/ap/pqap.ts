@@ -8,6 +8,7 @@ import type { Trial } from "../core/trial.js";
 import { disable, enable, madeStatus } from "./aqic.js";
 import { newGuest, pointerFits, unmetGuest } from "./guests.js";
 import { aqicRule, V9 } from "./profile.js";
+import { queueAt } from "./queues.js";
 import { type ApState, type Guest, type Mdev, type Queue, type QueueDriver, VcpuTask } from "./state.js";
 import { responseCode } from "./status.js";
 import { has } from "./table.js";
@@ -240,17 +241,12 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
   }
   if (!isKnown(guest.aiv)) s.journal.set(guest, "aiv", true);
   const apqn = call.gr0.lo & 0xffff;
-  const queue = s.queues.get(apqn);
+  const queue = queueAt(s, apqn);
   const found = foundIn(x, s, guest, queue, apqn);
   const answer = call.exit?.gr1.lo;
   if (!foundQueue(x, found, answer)) {
     x.by(AQIC_5);
     writeStatus(x, call, madeStatus(0x01), AQIC_8);
-    return;
-  }
-  if (queue === undefined) {
-    x.cannotCheck("the queue of a PQAP(AQIC) was not seen before");
-    x.takeAll();
     return;
   }
   learnHook(s, guest, queue, call.tid);
@@ -271,18 +267,17 @@ function handlerV(x: Trial, s: ApState, guest: Guest, call: Pqap): void {
  * AQIC-5: whether the queue is found: in the table of the hook's mdev, or (aqic-v9) in its matrix and bound.
  * @throws Hang where the look-up never ends.
  */
-function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue | undefined, apqn: number): Tri {
+function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue, apqn: number): Tri {
   if (isKnown(guest.hook)) {
     if (guest.hook === null) return "unknown";
     return s.parameters.dynamic ? has(x, s, guest.hook, queue, apqn) : assignedAndBound(guest.hook, queue);
   }
-  if (queue === undefined || queue.linked === null) return false;
-  if (!isKnown(queue.linked)) return "unknown";
+  if (queue.linked === null && s.parameters.dynamic) return false;
+  if (queue.linked === null || !isKnown(queue.linked)) return "unknown";
   return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
 }
 
-function assignedAndBound(m: Mdev, queue: Queue | undefined): Tri {
-  if (queue === undefined) return false;
+function assignedAndBound(m: Mdev, queue: Queue): Tri {
   const assigned = and(bits.has(m.apm, queue.apid), bits.has(m.aqm, queue.apqi));
   return and(assigned, is<QueueDriver>(queue.driver, "vfio_ap"));
 }
@@ -306,6 +301,7 @@ function holder(guest: Guest, queue: Queue): Guest {
 
 /** A queue that was served is in the hook's table, and bound. */
 function learnLink(s: ApState, guest: Guest, queue: Queue): void {
+  if (!isKnown(queue.driver)) s.journal.set(queue, "driver", "vfio_ap");
   if (isKnown(queue.linked) || !isKnown(guest.hook) || guest.hook === null || !s.parameters.dynamic) return;
   s.journal.set(queue, "linked", guest.hook);
   s.journal.set(queue, "owner", guest.hook);

@@ -5,7 +5,7 @@ import { and, is, type Known, oneOf, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
-import { disable, free, freeIfSeen } from "./aqic.js";
+import { disable, free, freeIfSeen, skipHost } from "./aqic.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
@@ -162,14 +162,23 @@ function resetOne(x: Trial, s: ApState, queue: Queue, implied: number | undefine
 /** RST-1 and RST-4 of aqic-v9: the reset, then for a bound queue a real disable. */
 export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
   const rc = resetOld(x, s, queue, implied);
-  if (is(queue.driver, "vfio_ap") === true) disable(x, s, queue, undefined);
+  const bound = is(queue.driver, "vfio_ap");
+  // Where it is not known whether the queue is bound, the disable that follows shows it.
+  if (bound === true || (bound === "unknown" && x.peek("hw_aqic")?.apqn === queue.apqn)) {
+    disable(x, s, queue, undefined);
+  } else if (bound === "unknown") {
+    freeIfSeen(x, s, queue);
+    skipHost(x, queue);
+  }
   return rc;
 }
 
 /** RST-1: the reset of the old profiles, without what follows it; 0, -EBUSY, -EIO, or undefined where it cannot be told. */
 export function resetOld(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
   x.by(RST_1);
-  const expected = x.certain("hw_zapq") ? resetOldSeen(x, s, queue) : implied;
+  const seen = x.certain("hw_zapq") || x.peek("hw_zapq")?.apqn === queue.apqn;
+  const expected = seen ? resetOldSeen(x, s, queue) : implied;
+  if (!seen) skipHost(x, queue);
   return resetLine(x, s, queue, expected);
 }
 
@@ -240,6 +249,7 @@ function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefi
 
 /** A reset of which only the result is recorded, or nothing: its line says which codes the queue can have answered. */
 function resetUnseen(x: Trial, s: ApState, queue: Queue, implied: number | undefined): number | undefined {
+  skipHost(x, queue);
   const line = x.ahead("reset_queue", (seen) => seen.apqn === queue.apqn);
   const rc = line?.rc ?? implied;
   if (rc === EIO) {

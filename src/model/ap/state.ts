@@ -164,6 +164,8 @@ export class Host {
   aqAdd: Bits = noBits;
   /** The driver's lock is held for ever: an operation never returned. */
   hung: string | undefined = undefined;
+  /** Calls of somebody leave no line: matrices, masks and guests change unseen. */
+  unseenCalls = false;
   /** vfio_ap is loaded. */
   loaded: Known<boolean> = unknown;
   /** md.available. */

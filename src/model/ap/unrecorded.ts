@@ -1,4 +1,5 @@
 import * as mask from "../../event/mask.js";
+import type { ApEffect } from "../../operation/ap/effect.js";
 import { exactly, noBits, unknownBits } from "../core/bits.js";
 import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
@@ -7,6 +8,7 @@ import { mdevAt } from "./mdevs.js";
 import { gone, queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { link } from "./table.js";
+import { forgetRegistration } from "./widen.js";
 
 /**
  * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects
@@ -14,53 +16,63 @@ import { link } from "./table.js";
  */
 export function unrecorded(x: Trial, s: ApState): void {
   x.cannotCheck("the call was not recorded, only its effects were");
-  for (const { effect } of x.operation.effects) {
-    switch (effect.kind) {
-      case "apcb_set":
-        takeMasks(s, effect.kvm, effect.apm, effect.aqm, effect.adm);
-        break;
-      case "apcb_clear":
-        clear(s, effect.kvm);
-        break;
-      case "mdev_set_kvm":
-        if (effect.rc === 0) attach(s, mdevAt(s, effect.mdev), guestOf(s, effect.kvm, undefined));
-        break;
-      case "mdev_unset_kvm":
-        s.journal.set(mdevAt(s, effect.mdev), "kvm", null);
-        s.journal.set(mdevAt(s, effect.mdev), "open", unknown);
-        break;
-      case "reset_queue":
-        s.journal.set(queueAt(s, effect.apqn), "resetRc", resetCode(effect.rc));
-        break;
-      case "hw_zapq":
-        s.journal.set(queueAt(s, effect.apqn), "status", effect.status);
-        break;
-      case "gisc_register":
-      case "gisc_unregister":
-        forgetLedger(s, effect.kvm);
-        break;
-      case "queue_probe":
-        came(s, effect.apqn);
-        break;
-      case "queue_remove":
-        gone(s, queueAt(s, effect.apqn), unknown);
-        break;
-      case "resource_in_use":
-        if (effect.rc === 0) blurMasks(s);
-        break;
-      case "pin_pages":
-      case "unpin_pages":
-        forgetAllPins(s);
-        break;
-      case "cfg_changed":
-      case "scan_complete":
-      case "dma_unmap":
-      case "hw_aqic":
-      case "hw_tapq":
-        break;
-    }
-  }
+  takeEffects(x, s);
+}
+
+/** Takes everything observed over into the state, without judging it. */
+export function takeEffects(x: Trial, s: ApState): void {
+  for (const { effect } of x.operation.effects) takeEffect(s, effect);
   x.takeAll();
+}
+
+function takeEffect(s: ApState, effect: ApEffect): void {
+  switch (effect.kind) {
+    case "apcb_set":
+      takeMasks(s, effect.kvm, effect.apm, effect.aqm, effect.adm);
+      break;
+    case "apcb_clear":
+      clear(s, effect.kvm);
+      break;
+    case "mdev_set_kvm":
+      if (effect.rc === 0) attach(s, mdevAt(s, effect.mdev), guestOf(s, effect.kvm, undefined));
+      break;
+    case "mdev_unset_kvm":
+      s.journal.set(mdevAt(s, effect.mdev), "kvm", null);
+      s.journal.set(mdevAt(s, effect.mdev), "open", unknown);
+      break;
+    case "reset_queue":
+      forgetRegistration(s, queueAt(s, effect.apqn));
+      s.journal.set(queueAt(s, effect.apqn), "resetRc", resetCode(effect.rc));
+      break;
+    case "hw_zapq":
+      forgetRegistration(s, queueAt(s, effect.apqn));
+      s.journal.set(queueAt(s, effect.apqn), "status", effect.status);
+      break;
+    case "gisc_register":
+    case "gisc_unregister":
+      forgetLedger(s, effect.kvm);
+      break;
+    case "queue_probe":
+      came(s, effect.apqn);
+      break;
+    case "queue_remove":
+      gone(s, queueAt(s, effect.apqn), unknown);
+      break;
+    case "resource_in_use":
+      if (effect.rc === 0) blurMasks(s);
+      s.journal.set(s.host, "unseenCalls", true);
+      break;
+    case "pin_pages":
+    case "unpin_pages":
+      forgetAllPins(s);
+      break;
+    case "cfg_changed":
+    case "scan_complete":
+    case "dma_unmap":
+    case "hw_aqic":
+    case "hw_tapq":
+      break;
+  }
 }
 
 function takeMasks(s: ApState, kvm: string, apm: mask.Mask, aqm: mask.Mask, adm: mask.Mask): void {
@@ -69,6 +81,8 @@ function takeMasks(s: ApState, kvm: string, apm: mask.Mask, aqm: mask.Mask, adm:
   s.journal.set(guest, "apm", exactly(apm));
   s.journal.set(guest, "aqm", exactly(aqm));
   s.journal.set(guest, "adm", exactly(adm));
+  // A store on an mdev, which nobody recorded: there may be others, without any effect.
+  s.journal.set(s.host, "unseenCalls", true);
   const m = isKnown(guest.hook) ? guest.hook : undefined;
   if (m === undefined || m === null) {
     if (guest.hook === null) s.journal.set(guest, "hook", unknown);

@@ -1,41 +1,99 @@
 import { emptyMask } from "../../event/mask.js";
 import { Bits, possible, unknownBits } from "../core/bits.js";
 import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
-import type { ApState, Mdev, Queue, QueueDriver } from "./state.js";
+import type { Trial } from "../core/trial.js";
+import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
+
+/**
+ * What can change between two operations without a line, because its recorder did not run, is not known any more: all
+ * that scans change where their probes are missing, all that calls change where calls are.
+ */
+export function forgetUnseen(x: Trial, s: ApState): void {
+  const { observability } = x;
+  const scansSeen =
+    observability.sees("queue_probe") &&
+    observability.sees("queue_remove") &&
+    (!s.parameters.dynamic || observability.sees("cfg_changed"));
+  if (!scansSeen) widenScans(s);
+  if (!observability.syscalls || s.host.unseenCalls) widenCalls(x, s);
+}
 
 /**
  * Lines were lost: scans and intercepted PQAPs that leave no other trace may have run. What they can change is not known
  * any more; what calls change (matrices, masks, guests of mdevs) is, as calls were recorded elsewhere.
  */
 export function widen(s: ApState): void {
+  widenScans(s);
+  for (const queue of s.queues.values()) forgetRegistration(s, queue);
+  for (const guest of s.guests.values()) {
+    s.journal.set(guest, "gisc", unknown);
+    s.journal.set(guest, "pins", unknown);
+  }
+}
+
+/** A scan may have run: it takes queues away and makes new ones, changes the configuration, and so the shadows. */
+function widenScans(s: ApState): void {
   const { host, journal } = s;
-  for (const field of ["busApm", "busAqm", "busAdm", "infoApm", "infoAqm", "infoAdm"] as const) {
-    journal.set(host, field, unknownBits);
+  for (const field of ["busApm", "busAqm", "busAdm"] as const) journal.set(host, field, unknownBits);
+  if (s.parameters.dynamic) {
+    for (const field of ["infoApm", "infoAqm", "infoAdm"] as const) journal.set(host, field, unknownBits);
   }
   journal.set(host, "devicesListed", false);
   for (const queue of s.queues.values()) widenQueue(s, queue);
-  if (s.parameters.dynamic) for (const m of s.mdevs.values()) if (m.present !== false) widenShadow(s, m);
-  for (const guest of s.guests.values()) {
-    journal.set(guest, "gisc", unknown);
-    journal.set(guest, "pins", unknown);
-    if (guest.hook !== null && s.parameters.dynamic) {
-      for (const side of ["apm", "aqm", "adm"] as const) journal.set(guest, side, unknownBits);
-    }
+  if (!s.parameters.dynamic) return;
+  for (const m of s.mdevs.values()) if (m.present !== false) widenShadow(s, m);
+  for (const guest of s.guests.values()) if (guest.hook !== null) blurMasks(s, guest);
+}
+
+/** Somebody's calls leave no line: matrices, masks and the guests of mdevs can be any. */
+function widenCalls(x: Trial, s: ApState): void {
+  const { host, journal } = s;
+  const attachSeen = x.observability.sees("mdev_set_kvm") && x.observability.sees("mdev_unset_kvm");
+  for (const field of ["apmask", "aqmask"] as const) journal.set(host, field, unknownBits);
+  for (const field of ["available", "hiddenMdevs", "configTime", "domain", "loaded"] as const) {
+    journal.set(host, field, unknown);
   }
+  for (const m of s.mdevs.values()) {
+    journal.set(m, "present", unknown);
+    for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const) journal.set(m, side, unknownBits);
+    if (!attachSeen) journal.set(m, "kvm", unknown);
+    journal.set(m, "open", unknown);
+  }
+  for (const queue of s.queues.values()) {
+    journal.set(queue, "linked", unknown);
+    journal.set(queue, "owner", unknown);
+  }
+  for (const guest of s.guests.values()) {
+    if (!attachSeen) journal.set(guest, "hook", unknown);
+    if (guest.hook !== null) blurMasks(s, guest);
+  }
+  for (const group of s.groups.values()) journal.set(group, "holders", unknown);
+}
+
+function blurMasks(s: ApState, guest: Guest): void {
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
+}
+
+/** What is registered for a queue, and how its last reset ended, is not known. */
+export function forgetRegistration(s: ApState, queue: Queue): void {
+  s.journal.set(queue, "resetRc", unknown);
+  s.journal.set(queue, "savedIsc", unknown);
+  s.journal.set(queue, "savedNib", unknown);
 }
 
 function widenQueue(s: ApState, queue: Queue): void {
   const { journal } = s;
-  journal.set(queue, "driver", everyDriver(queue.driver));
+  const driver = everyDriver(queue.driver);
+  if (driver === queue.driver) return;
+  journal.set(queue, "driver", driver);
   journal.set(queue, "linked", orNone(queue.linked));
   journal.set(queue, "owner", orNone(queue.owner));
-  journal.set(queue, "resetRc", unknown);
-  journal.set(queue, "savedIsc", unknown);
-  journal.set(queue, "savedNib", unknown);
+  forgetRegistration(s, queue);
 }
 
 /** A scan can take any queue away, and bring one to vfio_ap. */
 function everyDriver(driver: Known<QueueDriver>): Known<QueueDriver> {
+  if (!isKnown(driver)) return driver;
   if (driver === "default") return oneOf<QueueDriver>(["default", "absent"]);
   if (driver === "vfio_ap") return oneOf<QueueDriver>(["vfio_ap", "absent"]);
   return oneOf<QueueDriver>(["absent", "none", "default", "vfio_ap"]);
