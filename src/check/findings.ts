@@ -32,7 +32,7 @@ export class Findings {
     const same = mismatches.filter((other) => other.kind === main.kind && other.observed === main.observed);
     const expected = [...new Set(same.map((other) => other.expected))];
     const cited = main.rules.length > 0 ? main.rules : [...trial.rules].slice(-3);
-    this.add(operation, main.kind, cited, expected, main.observed, main.event ?? operation.event, state);
+    this.add(operation, main.kind, cited, expected, main.observed, main.event ?? shownAt(operation, main), state);
   }
 
   /** An invariant does not hold after an operation. */
@@ -86,6 +86,11 @@ export class Findings {
     const source = this.capture.sources[event.source];
     return { file: source?.file ?? "", line: event.line, text: event.text.slice(0, TEXT_LIMIT) };
   }
+}
+
+/** The line that contradicts the model where no effect does: a result and a text that was read stand in the answer. */
+function shownAt(operation: Operation, mismatch: Mismatch): Event {
+  return mismatch.kind === "effect" ? operation.event : (operation.answer ?? operation.event);
 }
 
 /** Nanoseconds as text; empty where there is no time. */

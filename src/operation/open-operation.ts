@@ -6,6 +6,8 @@ export interface OpenOperation<C extends Call> {
   call: C;
   name: string;
   event: Event;
+  /** The line that shows the result, where it is another one than `event`. */
+  answer?: Event;
   result: ObservedResult;
   readonly tid: number;
   readonly effects: ObservedEffect[];

@@ -39,6 +39,8 @@ export interface Operation {
   readonly effects: readonly ObservedEffect[];
   /** The recorded line that the operation is reported under. */
   readonly event: Event;
+  /** The recorded line that shows its result, where that is another one: the return of an interrupted call, pqap_exit. */
+  readonly answer?: Event | undefined;
   readonly tid: number;
   readonly time: Stamp | undefined;
   readonly endTime: Stamp | undefined;

@@ -104,6 +104,7 @@ export class Overlaps<C extends Call> {
       result: operation.result,
       effects: operation.effects,
       event: operation.event,
+      answer: operation.answer,
       tid: operation.tid,
       time: operation.event.time,
       endTime: operation.endTime,

@@ -14,6 +14,7 @@ import {
   same,
 } from "../core/bits.js";
 import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { guestOf, pointerFits } from "./guests.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
@@ -145,11 +146,17 @@ export function commit(x: Trial, s: ApState, m: Mdev): void {
     "apcb_set",
     (effect) => setDiffers(m, effect),
     () => `apcb_set ${shadowText(m)}`,
+    ...[...x.rules].filter(isShadowRule),
     APCB_7,
     NOND_7,
   );
   if (seen !== undefined) adopt(x, s, m, seen);
   else if (isKnown(m.kvm) && m.kvm !== null) loadGuest(s, m.kvm, m);
+}
+
+/** A rule that says what the shadow is. */
+function isShadowRule(rule: Rule): boolean {
+  return rule.id.startsWith("ap-config/APCB-") && rule !== APCB_7;
 }
 
 /** Says how an observed apcb_set differs from the mdev's shadow and guest. */

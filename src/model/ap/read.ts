@@ -5,11 +5,12 @@ import { admits, type Bits, exactly, has, isExact, possible } from "../core/bits
 import { and, is, isKnown, type Known, not, or, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { learnShadow } from "./apcb.js";
+import { APCB_1, learnShadow } from "./apcb.js";
 import { asRead, controlText, matrixText, PAGE_TEXT, parseControl, parseMatrix } from "./matrix-text.js";
 import { mdevAt } from "./mdevs.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import { assignee, queueAt } from "./queues.js";
+import { APCB_3, APCB_4, APCB_5 } from "./shadow-v12.js";
 import type { ApState, Mdev, QueueDriver } from "./state.js";
 
 export const SHOW_1 = configRule(
@@ -210,6 +211,7 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
         m.apm,
         m.aqm,
         SHOW_1,
+        [],
         (seen) => covers(seen, m),
         (apm, aqm) => {
           s.journal.set(m, "apm", exactly(apm));
@@ -224,6 +226,7 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
         m.shApm,
         m.shAqm,
         SHOW_2,
+        shadowRules(s),
         (seen) => within(seen, m),
         (apm, aqm) => learnShadow(s, m, apm, aqm, undefined),
       );
@@ -234,6 +237,11 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
     default:
       x.cannotCheck(`the attribute ${attribute.name} is not modelled`);
   }
+}
+
+/** What the shadow is made by, which guest_matrix shows. */
+function shadowRules(s: ApState): readonly Rule[] {
+  return s.parameters.profile === "linux-6.1" ? [APCB_1] : [APCB_3, APCB_4, APCB_5];
 }
 
 interface Shown {
@@ -255,11 +263,17 @@ function readMatrix(
   apm: Bits,
   aqm: Bits,
   rule: Rule,
+  because: readonly Rule[],
   fitsOther: (seen: Shown) => boolean,
   learn: (apm: mask.Mask, aqm: mask.Mask) => void,
 ): void {
   const exact = isExact(apm) && isExact(aqm);
-  if (exact) compare(x, call, asRead(matrixText(apm.ones, aqm.ones)), rule, SHOW_4);
+  if (exact) {
+    const text = asRead(matrixText(apm.ones, aqm.ones));
+    const page = text.length === PAGE_TEXT ? [SHOW_4] : [];
+    if (fits(call, text)) x.agrees(rule, ...page);
+    else x.differs(lines(text), lines(call.text), rule, ...page, ...because);
+  }
   if (exact && !(x.lenient && x.mismatch !== undefined)) return;
   const seen = call.partial || call.text.length >= PAGE_TEXT ? undefined : parseMatrix(call.text);
   if (seen === undefined) {
@@ -267,7 +281,7 @@ function readMatrix(
     return;
   }
   if (!exact && !(admits(apm, seen.apm) && admits(aqm, seen.aqm))) {
-    x.differs("a matrix that fits what is known", lines(call.text), rule);
+    x.differs("a matrix that fits what is known", lines(call.text), rule, ...because);
   } else x.agrees(rule);
   // A text that cannot be the state (INV-2) tells of a fault of the text, not of another state.
   if (x.mismatch === undefined || fitsOther(seen)) learn(seen.apm, seen.aqm);
@@ -337,10 +351,14 @@ function readCard(x: Trial, _s: ApState, attribute: Attribute & { on: "card" }, 
   x.cannotCheck(`the card attribute ${attribute.name} is not modelled`);
 }
 
-/** Holds a text against the expected one, as far as it was recorded. */
+/** Whether the text that was read is the expected one, as far as it was recorded. */
+function fits(call: Read, expected: string): boolean {
+  return call.partial ? expected.startsWith(call.text) : expected === call.text;
+}
+
+/** Holds a text against the expected one. */
 function compare(x: Trial, call: Read, expected: string, ...rules: readonly Rule[]): void {
-  const fits = call.partial ? expected.startsWith(call.text) : expected === call.text;
-  if (fits) x.agrees(...rules);
+  if (fits(call, expected)) x.agrees(...rules);
   else x.differs(lines(expected), lines(call.text), ...rules);
 }
 

@@ -115,6 +115,7 @@ export class ApAssembler {
     entered.call = isWrite ? { ...call, phase: "whole" } : call;
     entered.name = decoded.name;
     entered.result = observedResult(event.result);
+    entered.answer = event;
     entered.end = this.sequence;
     entered.endTime = event.time;
     entered.returned = true;
@@ -252,6 +253,7 @@ export class ApAssembler {
     if (rc !== undefined && gr1 !== undefined && cc !== undefined) {
       operation.call = { ...operation.call, exit: { rc, gr1, cc, pgm: decimalField(event, "pgm") } };
       operation.result = { kind: "value", value: rc };
+      operation.answer = event;
     }
     operation.end = this.sequence;
     operation.endTime = event.time;
