@@ -4,7 +4,7 @@ import { exactly, has, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, refilter, reserved, shadowOf } from "./apcb.js";
-import { free, freeIfSeen } from "./aqic.js";
+import { free, freeIfSeen } from "./free.js";
 import { ALL, aqicRule, configRule, V12, V12_V61 } from "./profile.js";
 import { resetOld, resetQueue, resetWithDisable } from "./reset.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";

@@ -1,8 +1,10 @@
 import type { Rule } from "../core/rule.js";
 import * as apcb from "./apcb.js";
-import * as aqic from "./aqic.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
+import * as disable from "./disable.js";
+import * as enable from "./enable.js";
+import * as free from "./free.js";
 import * as invariants from "./invariants.js";
 import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
@@ -19,9 +21,11 @@ import * as table from "./table.js";
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
   apcb,
-  aqic,
   bind,
   bus,
+  disable,
+  enable,
+  free,
   invariants,
   ledger,
   matrix,

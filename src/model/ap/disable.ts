@@ -1,0 +1,100 @@
+import { sameWord, wordText, zeroWord } from "../../event/word.js";
+import { is, isKnown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { free, IRQ_11 } from "./free.js";
+import { aqicRule } from "./profile.js";
+import type { ApState, Queue } from "./state.js";
+import { interruptsOn, responseCode } from "./status.js";
+
+export const IRQ_7 = aqicRule(
+  "IRQ-7",
+  "Disable",
+  "Host AQIC with an empty control word; response codes 02 and 05 are tried again up to six times in all, 00 and 07 wait for the interrupt bit, and every way ends with the freeing of the registration.",
+  "vfio_ap_irq_disable",
+);
+export const IRQ_8 = aqicRule(
+  "IRQ-8",
+  "Waiting for the interrupt bit",
+  "Up to five TAPQs: 00 or 02 with the bit clear ends the wait, the bit set or 05 goes on, any other code gives up.",
+  "vfio_ap_wait_for_irqclear",
+);
+export const IRQ_13 = aqicRule(
+  "IRQ-13",
+  "Lost status on some hosts",
+  "A host whose AQIC reads its status from the wrong half of the register sees response code 00 whatever the queue answered.",
+  "asm/ap.h:ap_aqic",
+);
+
+const MAX_DISABLE_ATTEMPTS = 6;
+const MAX_WAITS = 5;
+
+/** IRQ-13: what the driver sees of the status that the hardware gave. */
+export function seenStatus(x: Trial, s: ApState, hardware: number): number {
+  if (hardware === 0) return 0;
+  const lost = x.either(is(s.host.aqicStatus, "lost"));
+  if (!isKnown(s.host.aqicStatus)) s.journal.set(s.host, "aqicStatus", lost ? "lost" : "true");
+  if (lost) x.by(IRQ_13);
+  return lost ? 0 : hardware;
+}
+
+/**
+ * IRQ-7: disables the interrupt of a queue and frees its registration. The status of the last host AQIC, or `answer`
+ * (what the guest got) where the host's instructions are not recorded.
+ */
+export function disable(x: Trial, s: ApState, queue: Queue, answer: number | undefined): number | undefined {
+  x.by(IRQ_7);
+  let status: number | undefined = answer;
+  for (let attempt = 1; attempt <= MAX_DISABLE_ATTEMPTS; attempt++) {
+    const effect = x.expect(
+      "hw_aqic",
+      (seen) =>
+        seen.apqn === queue.apqn && sameWord(seen.gr1, zeroWord) ? undefined : `hw_aqic ${wordText(seen.gr1)}`,
+      () => "hw_aqic with an empty control word",
+      IRQ_7,
+    );
+    if (effect === undefined) {
+      skipHost(x, queue);
+      break;
+    }
+    s.journal.set(queue, "status", effect.status);
+    status = seenStatus(x, s, effect.status);
+    const rc = responseCode(status);
+    if (rc === 0x00 || rc === 0x07) {
+      waitForClear(x, s, queue);
+      break;
+    }
+    if (rc !== 0x02 && rc !== 0x05) break;
+  }
+  free(x, s, queue);
+  if (s.parameters.profile === "aqic-v9") {
+    x.by(IRQ_11);
+    s.journal.set(queue, "owner", null);
+  }
+  return status;
+}
+
+/** Host instructions on a queue of which only some kinds were recorded: what is there is taken, and says nothing. */
+export function skipHost(x: Trial, queue: Queue): void {
+  for (;;) {
+    const apqn = x.peek("hw_tapq")?.apqn ?? x.peek("hw_aqic")?.apqn;
+    if (apqn !== queue.apqn) return;
+    x.skip();
+  }
+}
+
+/** IRQ-8. */
+function waitForClear(x: Trial, s: ApState, queue: Queue): void {
+  for (let poll = 1; poll <= MAX_WAITS; poll++) {
+    const effect = x.expect(
+      "hw_tapq",
+      (seen) => (seen.apqn === queue.apqn ? undefined : `hw_tapq ${seen.apqn}`),
+      () => "hw_tapq waiting for the interrupt bit",
+      IRQ_8,
+    );
+    if (effect === undefined) return;
+    s.journal.set(queue, "status", effect.status);
+    const rc = responseCode(effect.status);
+    if ((rc === 0x00 || rc === 0x02) && !interruptsOn(effect.status)) return;
+    if (rc !== 0x00 && rc !== 0x02 && rc !== 0x05) return;
+  }
+}

@@ -1,0 +1,148 @@
+import { addressText } from "../../event/word.js";
+import { isKnown, unknown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { pointerFits } from "./guests.js";
+import { countGisc, countPin, giscCount } from "./ledger.js";
+import { ALL, aqicRule, V9 } from "./profile.js";
+import type { ApState, Guest, Mdev, Queue } from "./state.js";
+
+export const NIB_7 = aqicRule(
+  "NIB-7",
+  "Unpinning",
+  "The page is unpinned by the key under which it was pinned; an unknown key is ignored.",
+  "vfio_iommu_type1_unpin_pages",
+);
+export const GISC_2 = aqicRule(
+  "GISC-2",
+  "Unregistering a guest ISC",
+  "The count goes down; at zero already the answer is -EINVAL, which the driver ignores.",
+  "kvm_s390_gisc_unregister",
+);
+export const IRQ_10 = aqicRule(
+  "IRQ-10",
+  "Freeing the interrupt resources",
+  "The saved ISC is unregistered at the mdev's guest, then the saved NIB is unpinned.",
+  "vfio_ap_free_aqic_resources",
+  ALL,
+);
+export const IRQ_11 = aqicRule(
+  "IRQ-11",
+  "Dropping the mdev",
+  "A queue forgets its mdev at the end of a disable (released), or whenever its resources are freed (posted); the next request of the guest sets it again.",
+  "vfio_ap_irq_disable; v9 3/4 vfio_ap_free_aqic_resources",
+  V9,
+);
+
+/** IRQ-10: frees what is registered for a queue. */
+export function free(x: Trial, s: ApState, queue: Queue): void {
+  if (s.parameters.old && queue.owner === null) {
+    loseRegistration(x, s, queue);
+    return;
+  }
+  const m: Mdev | null | undefined = isKnown(queue.owner) ? queue.owner : undefined;
+  const guest = m === undefined || m === null ? undefined : isKnown(m.kvm) ? m.kvm : undefined;
+  freeIsc(x, s, queue, m, guest);
+  freeNib(x, s, queue, m, guest);
+  // IRQ-10 (d), IRQ-11: the mailed code forgets the mdev with the resources.
+  if (s.parameters.profile === "aqic-v9" && s.parameters.variant === "posted") s.journal.set(queue, "owner", null);
+}
+
+/** IRQ-10, old profiles: without an mdev nothing is freed, and what was saved is forgotten all the same. */
+function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
+  if (queue.savedIsc === null && queue.savedNib === null) return;
+  if (isKnown(queue.savedIsc) && isKnown(queue.savedNib)) {
+    x.knownDefect("the queue has no mdev: its registered ISC and pinned NIB are lost, not freed", IRQ_10, IRQ_11);
+  }
+  s.journal.set(queue, "savedIsc", null);
+  s.journal.set(queue, "savedNib", null);
+}
+
+function freeIsc(
+  x: Trial,
+  s: ApState,
+  queue: Queue,
+  m: Mdev | null | undefined,
+  guest: Guest | null | undefined,
+): void {
+  const isc = queue.savedIsc;
+  if (isc === null) return;
+  if (!isKnown(isc) || m === undefined || guest === undefined) {
+    const seen = x.maybe("gisc_unregister", (effect) =>
+      !isKnown(isc) || effect.gisc === isc ? undefined : "other ISC",
+    );
+    if (seen !== undefined && guest !== undefined && guest !== null) countGisc(s, guest, seen.gisc, -1);
+    s.journal.set(queue, "savedIsc", seen !== undefined || x.certain("gisc_unregister") ? null : unknown);
+    return;
+  }
+  if (m === null || guest === null) return;
+  unregister(x, s, guest, isc, IRQ_10);
+  s.journal.set(queue, "savedIsc", null);
+}
+
+function freeNib(
+  x: Trial,
+  s: ApState,
+  queue: Queue,
+  m: Mdev | null | undefined,
+  guest: Guest | null | undefined,
+): void {
+  const nib = queue.savedNib;
+  if (nib === null) return;
+  if (!isKnown(nib) || m === undefined || guest === undefined) {
+    const seen = x.maybe("unpin_pages", (effect) =>
+      !isKnown(nib) || addressText(effect.iova) === nib ? undefined : "other",
+    );
+    if (seen !== undefined && guest !== undefined && guest !== null) countPin(s, guest, addressText(seen.iova), -1);
+    s.journal.set(queue, "savedNib", seen !== undefined || x.certain("unpin_pages") ? null : unknown);
+    return;
+  }
+  if (m === null) return;
+  unpin(x, s, guest ?? undefined, nib, IRQ_10);
+  s.journal.set(queue, "savedNib", null);
+}
+
+export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule: typeof IRQ_10): void {
+  const count = giscCount(guest, isc);
+  x.expect(
+    "gisc_unregister",
+    (seen) => {
+      if (seen.gisc !== isc || !pointerFits(guest, seen.kvm)) return `gisc_unregister ${seen.gisc}`;
+      if (count === undefined || (count > 0 ? seen.rc === 0 : seen.rc !== 0)) return undefined;
+      return `gisc_unregister ${seen.gisc} rc ${seen.rc}`;
+    },
+    () => `gisc_unregister ${isc}`,
+    rule,
+    GISC_2,
+  );
+  countGisc(s, guest, isc, -1);
+}
+
+export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: string, rule: typeof IRQ_10): void {
+  x.expect(
+    "unpin_pages",
+    (seen) => (addressText(seen.iova) === key && seen.npage === 1 ? undefined : `unpin of ${addressText(seen.iova)}`),
+    () => `unpin_pages iova ${key}`,
+    rule,
+    NIB_7,
+  );
+  if (guest !== undefined) countPin(s, guest, key, -1);
+}
+
+/** The registration may have been freed: it was where the lines say so, else nobody knows. */
+export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
+  const isc = queue.savedIsc;
+  const nib = queue.savedNib;
+  const unregistered = isc === null ? undefined : x.maybe("gisc_unregister", () => undefined);
+  const unpinned = nib === null ? undefined : x.maybe("unpin_pages", () => undefined);
+  const guest = isKnown(queue.owner) && queue.owner !== null && isKnown(queue.owner.kvm) ? queue.owner.kvm : null;
+  if (unregistered !== undefined && guest !== null) countGisc(s, guest, unregistered.gisc, -1);
+  if (unpinned !== undefined && guest !== null) countPin(s, guest, addressText(unpinned.iova), -1);
+  if (isc !== null) s.journal.set(queue, "savedIsc", unregistered !== undefined ? null : unknown);
+  if (nib !== null) s.journal.set(queue, "savedNib", unpinned !== undefined ? null : unknown);
+}
+
+/** What is registered for the queue is not known any more. */
+export function forget(s: ApState, queue: Queue): void {
+  s.journal.set(queue, "savedIsc", unknown);
+  s.journal.set(queue, "savedNib", unknown);
+}
