@@ -239,16 +239,18 @@ class Reader {
   }
 }
 
-function keyPath(key: string): string {
+/** A key as the next step of a JSON path. */
+export function keyPath(key: string): string {
   return /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
 /** A value as JSON writes it, short enough for a message. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }
 
-function nameOf(value: unknown): string {
+/** The type of a JSON value in words. */
+export function nameOf(value: unknown): string {
   if (value === null) return "null";
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -265,7 +267,7 @@ function nameOf(value: unknown): string {
 }
 
 /** `LINE:COLUMN: message` of a text that is not JSON. */
-function describeSyntaxError(text: string): string {
+export function describeSyntaxError(text: string): string {
   const offset = jsonErrorOffset(text) ?? text.length;
   const before = text.slice(0, offset);
   const line = before.split("\n").length;

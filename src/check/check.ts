@@ -1,14 +1,14 @@
 import type { NamedBytes } from "../capture/bytes.js";
 import type { Capture, CaptureFailure } from "../capture/capture.js";
 import { openCaptures } from "../capture/open.js";
+import { CaptureCheck } from "./capture-check.js";
 import type { Judged } from "./checker.js";
-import type { CaptureReport, Report, Summary, Verdict } from "./report.js";
-import { type SystemRun, systemsFor } from "./systems.js";
+import type { CaptureReport, Report, Summary } from "./report.js";
 import { version } from "./version.js";
 
 /** Choices of a check. */
 export interface CheckOptions {
-  /** `P`, or `SYSTEM=P`. */
+  /** `P`, or `SYSTEM=P`; `all` for the verdict of every profile. */
   readonly profile?: readonly string[];
   /** Facts by dotted name (`ap.hostAqicStatus`); they win over those of the manifest. */
   readonly facts?: Readonly<Record<string, string>>;
@@ -19,6 +19,11 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
   /** Called for each operation that a model knows, when it is judged. */
   readonly onOperation?: (capture: string, judged: Judged) => void;
+  /**
+   * The expected states are gathered, not compared: called after each capture with the text for its `expected.json`;
+   * with none where it has an error.
+   */
+  readonly onExpected?: (capture: CaptureReport, text: string | undefined) => void | Promise<void>;
   readonly onProgress?: (progress: { readonly path: string; readonly events: number }) => void;
 }
 
@@ -40,82 +45,22 @@ export async function check(inputs: Iterable<string | NamedBytes>, options: Chec
 
 /** Checks one opened capture. */
 export async function checkCapture(capture: Capture, options: CheckOptions = {}): Promise<CaptureReport> {
-  const notes: string[] = [];
-  const runs = systemsFor(capture).map((system) =>
-    system.start(capture, {
-      profiles: options.profile ?? [],
-      facts: options.facts ?? {},
-      maxDivergences: options.maxDivergences ?? MAX_DIVERGENCES,
-      onJudged: options.onOperation && ((judged) => options.onOperation?.(capture.path, judged)),
-      note: (text) => notes.push(text),
-    }),
-  );
-  let events = 0;
+  const { onOperation, onExpected } = options;
+  const run = new CaptureCheck(capture, {
+    profiles: options.profile ?? [],
+    facts: options.facts ?? {},
+    maxDivergences: options.maxDivergences ?? MAX_DIVERGENCES,
+    onJudged: onOperation && ((judged) => judged.modelled && onOperation(capture.path, judged)),
+    wantsState: () => onOperation !== undefined,
+    expected: onExpected === undefined ? "compare" : "gather",
+  });
   for await (const batch of capture.events(options.signal)) {
-    for (const run of runs) for (const event of batch) run.push(event);
-    events += batch.length;
-    options.onProgress?.({ path: capture.path, events });
+    for (const event of batch) run.push(event);
+    options.onProgress?.({ path: capture.path, events: run.events });
   }
-  for (const run of runs) run.finish();
-  return captureReport(capture, runs, events, notes);
-}
-
-function captureReport(
-  capture: Capture,
-  runs: readonly SystemRun[],
-  events: number,
-  notes: readonly string[],
-): CaptureReport {
-  const met = runs.filter((run) => run.checker.tally.operations > 0);
-  const shown = met.length > 0 ? met : runs.slice(0, 1);
-  const sum = (of: (run: SystemRun) => number): number => shown.reduce((total, run) => total + of(run), 0);
-  const divergences = shown.flatMap((run) => run.checker.findings.divergences);
-  const operations = sum((run) => run.checker.tally.operations);
-  const checked = sum((run) => run.checker.tally.checked);
-  const failed = capture.diagnostics.find((diagnostic) => diagnostic.severity === "error");
-  const verdict = verdictOf(divergences.length > 0, failed !== undefined, checked);
-  return {
-    path: capture.path,
-    verdict,
-    profile: Object.fromEntries(shown.map((run) => [run.system, run.profile.name])),
-    ...(verdict === "error" && failed !== undefined ? { error: `${failed.file}: ${failed.message}` } : {}),
-    events,
-    operations,
-    checked,
-    unchecked: operations - checked,
-    unparsed: capture.sources.reduce((total, source) => total + source.counts.unparsed, 0),
-    divergences,
-    divergencesLeftOut: sum((run) => run.checker.findings.divergencesLeftOut),
-    knownDefects: shown.flatMap((run) => run.checker.findings.knownDefects),
-    knownDefectsLeftOut: sum((run) => run.checker.findings.knownDefectsLeftOut),
-    notes: [
-      ...shown.map((run) => `profile ${run.system} ${run.profile.name}: ${run.profile.reason}`),
-      ...notes,
-      ...shown.flatMap((run) => run.checker.notes()),
-      ...diagnosticNotes(capture),
-    ],
-    kinds: shown.flatMap((run) => run.checker.tally.list()),
-    rules: Object.assign({}, ...shown.map((run) => run.checker.findings.rules)),
-  };
-}
-
-function verdictOf(divergent: boolean, failed: boolean, checked: number): Verdict {
-  if (divergent) return "divergent";
-  if (failed) return "error";
-  return checked === 0 ? "inconclusive" : "conform";
-}
-
-const NOTED_DIAGNOSTICS = 20;
-
-function diagnosticNotes(capture: Capture): readonly string[] {
-  const notes = capture.diagnostics
-    .slice(0, NOTED_DIAGNOSTICS)
-    .map(
-      ({ file, line, message, hint }) =>
-        `${file}${line > 0 ? `:${line}` : ""}: ${message}${hint === undefined ? "" : ` (${hint})`}`,
-    );
-  const left = capture.diagnostics.length - notes.length + capture.diagnosticsLeftOut;
-  return left > 0 ? [...notes, `${left} further remarks on the input left out`] : notes;
+  const report = run.finish();
+  await onExpected?.(report, run.expectedText);
+  return report;
 }
 
 function failureReport({ path, error }: CaptureFailure): CaptureReport {

@@ -1,6 +1,7 @@
 import type { Capture } from "../capture/capture.js";
 import type { Model, ModelState, Setting } from "../model/core/model.js";
 import type { Operation } from "../operation/operation.js";
+import { agreed } from "./agreed.js";
 import { Findings } from "./findings.js";
 import { Recorders } from "./observed.js";
 import { Tally } from "./tally.js";
@@ -8,17 +9,24 @@ import { type Settled, Worlds } from "./worlds.js";
 
 /** What an operation came to, for those who want each one (`replay`, `onOperation`). */
 export interface Judged {
+  readonly system: string;
   readonly operation: Operation;
   readonly verdict: "checked" | "unchecked" | "divergent";
   readonly rules: readonly string[];
-  /** The state after it, in the JSON form; made when asked for. */
+  /** Whether the model knows its result and effects; else it only informs the model, and there is nothing to judge. */
+  readonly modelled: boolean;
+  /** The state after it, in the JSON form; made when asked for, and only before the next operation is judged. */
   state(): unknown;
+  /** The same, each of the states that explain the recording apart: several where overlapping operations left that open. */
+  states(): readonly unknown[];
 }
 
 export interface CheckerOptions {
   readonly maxDivergences: number;
   readonly unique: ReadonlySet<string>;
   readonly onJudged: ((judged: Judged) => void) | undefined;
+  /** Whether `state` of an operation may be asked for. */
+  readonly wantsState: (operation: Operation) => boolean;
 }
 
 /** Holds the operations of one capture against the model of one system. */
@@ -40,7 +48,7 @@ export class Checker<S extends ModelState> {
     this.options = options;
     this.recorders = new Recorders(capture.sources);
     this.findings = new Findings(capture, options.maxDivergences, options.unique);
-    this.worlds = new Worlds(model, model.initial(setting), this.recorders, options.onJudged !== undefined);
+    this.worlds = new Worlds(model, model.initial(setting), this.recorders, options.wantsState);
   }
 
   /** Takes the next group of overlapping operations. */
@@ -79,14 +87,26 @@ export class Checker<S extends ModelState> {
       this.findings.divergence(operation, mismatches, trial, this.model.describe(this.worlds.state, operation));
     }
     this.checkInvariants(operation, touched, divergent);
-    if (modelled && this.options.onJudged !== undefined) {
+    if (this.options.onJudged !== undefined) {
       this.options.onJudged({
+        system: this.model.system,
+        modelled,
         operation,
         verdict: divergent ? "divergent" : checked ? "checked" : "unchecked",
         rules: [...trial.rules].map((rule) => rule.id),
-        state: () => settled.state ?? this.model.render(this.worlds.state),
+        state: () => agreed(this.statesAfter(settled)),
+        states: () => this.statesAfter(settled),
       });
     }
+  }
+
+  /** The states that explain what was recorded up to here, in the JSON form. */
+  states(): readonly unknown[] {
+    return this.worlds.render();
+  }
+
+  private statesAfter(settled: Settled): readonly unknown[] {
+    return settled.state === undefined ? this.worlds.render() : [settled.state];
   }
 
   /** One fault gives one finding: what a divergence broke is not reported once more. */

@@ -3,6 +3,7 @@ import type { Event, Stamp } from "../event/event.js";
 import { bareName, type Rule } from "../model/core/rule.js";
 import type { Mismatch, Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
+import type { Difference } from "./expected-compare.js";
 import type { Divergence, KnownDefect, RuleNote, SourceLine } from "./report.js";
 
 const TEXT_LIMIT = 2000;
@@ -11,6 +12,10 @@ const TEXT_LIMIT = 2000;
 export class Findings {
   readonly divergences: Divergence[] = [];
   divergencesLeftOut = 0;
+  /** Divergences of the recording from the model, those left out among them; not those from expected states. */
+  contradictions = 0;
+  /** The first of these, whatever the cap. */
+  first: Divergence | undefined;
   readonly knownDefects: KnownDefect[] = [];
   knownDefectsLeftOut = 0;
   readonly rules: Record<string, RuleNote> = {};
@@ -48,21 +53,38 @@ export class Findings {
     this.knownDefects.push({ operation: operation.number, rules: rules.map((rule) => this.cite(rule)), message });
   }
 
+  /** A state differs from an expected one; it was compared after that operation, or there was none. */
+  expected(operation: Operation | undefined, place: string, { path, expected, observed }: Difference): void {
+    const event = operation?.event;
+    this.keep({
+      operation: operation?.number ?? 0,
+      time: timeText(event?.time),
+      kind: "expected",
+      name: place,
+      source: event === undefined ? { file: "expected.json", line: 0, text: "" } : this.sourceLine(event),
+      rules: [],
+      expected: [expected],
+      observed,
+      message: `${place}: ${path}: expected ${expected}, observed ${observed}`,
+    });
+  }
+
   private add(
     operation: Operation,
-    kind: Divergence["kind"],
+    kind: Exclude<Divergence["kind"], "expected">,
     rules: readonly Rule[],
     expected: readonly string[],
     observed: string,
     event: Event,
     state: readonly string[],
   ): void {
-    if (this.divergences.length >= this.limit) {
+    this.contradictions++;
+    if (this.contradictions > 1 && this.divergences.length >= this.limit) {
       this.divergencesLeftOut++;
       return;
     }
     const names = rules.map((rule) => this.cite(rule));
-    this.divergences.push({
+    const divergence: Divergence = {
       operation: operation.number,
       time: timeText(event.time ?? operation.time),
       kind,
@@ -73,7 +95,14 @@ export class Findings {
       observed,
       message: `${operation.name}: expected ${expected.join(" or ")}, observed ${observed} (${names.join(", ")})`,
       state,
-    });
+    };
+    this.first ??= divergence;
+    this.keep(divergence);
+  }
+
+  private keep(divergence: Divergence): void {
+    if (this.divergences.length < this.limit) this.divergences.push(divergence);
+    else this.divergencesLeftOut++;
   }
 
   private cite(rule: Rule): string {

@@ -8,8 +8,11 @@ export interface ChosenProfile {
   readonly reason: string;
 }
 
+/** Stands for every profile, where a profile is named. */
+const ALL = "all";
+
 /**
- * The profile of the AP system (design section 3): the option, else the manifest, else the kernel release of the manifest
+ * The profile of a system (design section 3): the option, else the manifest, else the kernel release of the manifest
  * or the snapshot, else the newest.
  */
 export function chooseProfile(
@@ -32,6 +35,11 @@ export function chooseProfile(
     };
   }
   return { name: known.at(-1) ?? "", reason: "the newest, as nothing names a kernel" };
+}
+
+/** Whether `--profile all` (or `SYSTEM=all`) asks for the verdict of every profile of a system. */
+export function wantsEveryProfile(system: string, options: readonly string[]): boolean {
+  return options.includes(ALL) || options.includes(`${system}=${ALL}`);
 }
 
 function fromOptions(system: string, known: readonly string[], options: readonly string[]): string | undefined {

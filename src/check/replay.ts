@@ -1,8 +1,10 @@
+import type { Capture } from "../capture/capture.js";
 import { InputError } from "../capture/input-error.js";
 import { openCapture } from "../capture/open.js";
-import { checkCapture } from "./check.js";
+import { CaptureCheck } from "./capture-check.js";
 import type { Judged } from "./checker.js";
 import { timeText } from "./findings.js";
+import { changed } from "./state-delta.js";
 
 /** Choices of a replay. */
 export interface ReplayOptions {
@@ -11,6 +13,8 @@ export interface ReplayOptions {
   readonly together?: boolean;
   /** Only what changed since the operation before. */
   readonly delta?: boolean;
+  /** Only the operation of this number (none, where no model knows it); nothing of the capture is read behind it. */
+  readonly at?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -27,23 +31,63 @@ export interface ReplayLine {
 }
 
 /**
- * Replays one capture: the state after each operation.
+ * Replays one capture: the state after each operation that a model knows, as soon as it is judged. Holds the states of
+ * the operations that one recorded line completes, and no more.
  * @throws InputError where the capture cannot be opened.
  */
 export async function* replay(path: string, options: ReplayOptions = {}): AsyncGenerator<ReplayLine> {
-  const opening = { together: options.together ?? false, ...(options.signal && { signal: options.signal }) };
+  const { signal } = options;
+  const opening = { together: options.together ?? false, ...(signal && { signal }) };
   const capture = await openCapture(path, opening);
   if ("error" in capture) throw new InputError(`${capture.path}: ${capture.error}`);
-  const lines: ReplayLine[] = [];
-  let before: unknown;
-  const onOperation = (_capture: string, judged: Judged): void => {
-    const full = { ap: judged.state() };
-    const file = capture.sources[judged.operation.event.source]?.file ?? "";
-    lines.push(lineOf(judged, file, options.delta === true ? changed(before, full) : full));
-    before = full;
-  };
-  await checkCapture(capture, { ...options, onOperation });
-  yield* lines;
+  const lines = new Lines(capture, options);
+  for await (const batch of capture.events(signal)) {
+    for (const event of batch) {
+      lines.check.push(event);
+      if (lines.ready.length === 0) continue;
+      yield* lines.ready.splice(0);
+      if (lines.complete) return;
+    }
+  }
+  lines.check.finish();
+  yield* lines.ready.splice(0);
+}
+
+/** The lines of a replay, as the check makes operations ready. */
+class Lines {
+  readonly check: CaptureCheck;
+  readonly ready: ReplayLine[] = [];
+  /** The operation that was asked for is among the lines. */
+  complete = false;
+  private readonly capture: Capture;
+  private readonly options: ReplayOptions;
+  private readonly before = new Map<string, unknown>();
+
+  constructor(capture: Capture, options: ReplayOptions) {
+    this.capture = capture;
+    this.options = options;
+    const { at, profile = [], facts = {} } = options;
+    this.check = new CaptureCheck(capture, {
+      profiles: profile,
+      facts,
+      maxDivergences: 0,
+      onJudged: (judged) => this.take(judged),
+      wantsState: ({ number }) => at === undefined || number === at,
+      expected: "ignore",
+    });
+  }
+
+  private take(judged: Judged): void {
+    const { number, event } = judged.operation;
+    const { at, delta = false } = this.options;
+    if (!judged.modelled || this.complete || (at !== undefined && number !== at)) return;
+    this.complete = at !== undefined;
+    const state = judged.state();
+    const shown = delta ? changed(this.before.get(judged.system), state) : state;
+    if (delta) this.before.set(judged.system, state);
+    const file = this.capture.sources[event.source]?.file ?? "";
+    this.ready.push(lineOf(judged, file, { [judged.system]: shown }));
+  }
 }
 
 function lineOf({ operation }: Judged, file: string, state: unknown): ReplayLine {
@@ -57,19 +101,4 @@ function lineOf({ operation }: Judged, file: string, state: unknown): ReplayLine
     source: { file, line: operation.event.line },
     state,
   };
-}
-
-/** What of `after` differs from `before`: objects by key, everything else whole. */
-function changed(before: unknown, after: unknown): unknown {
-  if (!isRecord(before) || !isRecord(after)) return after;
-  const difference: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(after)) {
-    if (JSON.stringify(before[key]) === JSON.stringify(value)) continue;
-    difference[key] = changed(before[key], value);
-  }
-  return difference;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

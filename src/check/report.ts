@@ -54,6 +54,21 @@ export interface RuleNote {
   readonly source: string;
 }
 
+/** What one profile of a system makes of a capture (`--profile all`). */
+export interface ProfileVerdict {
+  readonly system: string;
+  readonly profile: string;
+  /** The capture is judged by this one. */
+  readonly chosen: boolean;
+  /** conform: it explains the capture. Expected states do not count here. */
+  readonly verdict: Exclude<Verdict, "error">;
+  readonly checked: number;
+  readonly unchecked: number;
+  readonly divergences: number;
+  /** What contradicts it first; absent where nothing does. */
+  readonly first?: Divergence;
+}
+
 export interface CaptureReport {
   readonly path: string;
   readonly verdict: Verdict;
@@ -75,6 +90,8 @@ export interface CaptureReport {
   readonly kinds: readonly OperationCount[];
   /** Titles and sources of the rules that the divergences and known defects name, by full rule name. */
   readonly rules: Readonly<Record<string, RuleNote>>;
+  /** Every profile of the systems that the capture is about, where they were asked for. */
+  readonly profiles?: readonly ProfileVerdict[];
 }
 
 export interface Summary {

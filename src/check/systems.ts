@@ -10,7 +10,7 @@ import { Checker, type Judged } from "./checker.js";
 import { factsOf } from "./facts.js";
 import type { Findings } from "./findings.js";
 import { uniqueNames } from "./findings.js";
-import { type ChosenProfile, chooseProfile } from "./profile.js";
+import { type ChosenProfile, chooseProfile, wantsEveryProfile } from "./profile.js";
 import type { Tally } from "./tally.js";
 
 /** What starting a system on a capture needs. */
@@ -19,19 +19,28 @@ export interface StartOptions {
   readonly facts: Readonly<Record<string, string>>;
   readonly maxDivergences: number;
   readonly onJudged: ((judged: Judged) => void) | undefined;
+  /** Whether the state after an operation may be asked for; absent: never. */
+  readonly wantsState?: (operation: Operation) => boolean;
   note(text: string): void;
+}
+
+/** A capture held against one profile of a system. */
+interface Judge {
+  readonly tally: Tally;
+  readonly findings: Findings;
+  readonly reached: ReadonlySet<string>;
+  notes(): readonly string[];
+  /** The states that explain what was recorded up to here, in the JSON form: several where that is left open. */
+  states(): readonly unknown[];
 }
 
 /** One system at work on one capture: events in, findings out. */
 export interface SystemRun {
   readonly system: string;
   readonly profile: ChosenProfile;
-  readonly checker: {
-    readonly tally: Tally;
-    readonly findings: Findings;
-    readonly reached: ReadonlySet<string>;
-    notes(): readonly string[];
-  };
+  readonly checker: Judge;
+  /** With `--profile all`: every profile of the system, the chosen one among them. Else empty. */
+  readonly every: readonly { readonly profile: string; readonly checker: Judge }[];
   push(event: Event): void;
   finish(): void;
 }
@@ -49,6 +58,13 @@ interface System {
   start(capture: Capture, options: StartOptions): SystemRun;
 }
 
+/** Of a profile that a capture is only compared with, the first divergence is told. */
+const FIRST_ONLY = { maxDivergences: 1, onJudged: undefined, wantsState: never } as const;
+
+function never(): false {
+  return false;
+}
+
 const uniqueRules = uniqueNames(ruleRegistry);
 
 function system<S extends ModelState>(
@@ -60,19 +76,31 @@ function system<S extends ModelState>(
   const start = (capture: Capture, options: StartOptions): SystemRun => {
     const profile = chooseProfile(model.system, profiles, options.profiles, capture.manifest, capture.environment);
     const setting = {
-      profile: profile.name,
       facts: factsOf(model.system, capture.manifest, options.facts),
       environment: capture.environment,
       arch: capture.manifest.arch,
-      note: options.note,
     };
-    const { maxDivergences, onJudged } = options;
-    const checker = new Checker(model, capture, setting, { maxDivergences, unique: uniqueRules, onJudged });
-    const assemble = assembler(capture, (group) => checker.take(group));
+    const { maxDivergences, onJudged, wantsState = never } = options;
+    const chosen = { ...setting, profile: profile.name, note: options.note };
+    const checker = new Checker(model, capture, chosen, { maxDivergences, unique: uniqueRules, onJudged, wantsState });
+    const every = wantsEveryProfile(model.system, options.profiles)
+      ? profiles.map((name) => {
+          if (name === profile.name) return { profile: name, checker };
+          // What is to be said of facts and snapshot, the chosen profile's run has said.
+          const other = { ...setting, profile: name, note: () => {} };
+          return { profile: name, checker: new Checker(model, capture, other, { ...FIRST_ONLY, unique: uniqueRules }) };
+        })
+      : [];
+    const others = every.map((one) => one.checker).filter((one) => one !== checker);
+    const assemble = assembler(capture, (group) => {
+      checker.take(group);
+      for (const other of others) other.take(group);
+    });
     return {
       system: model.system,
       profile,
       checker,
+      every,
       push: (event) => assemble.push(event),
       finish: () => assemble.finish(),
     };

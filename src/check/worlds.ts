@@ -29,12 +29,12 @@ export class Worlds<S extends ModelState> {
   private states: S[];
   private readonly model: Model<S>;
   private readonly observability: Observability;
-  private readonly rendering: boolean;
+  private readonly rendering: (operation: Operation) => boolean;
   /** Candidates that were joined because there were too many. */
   joined = 0;
 
-  /** `rendering`: the state after each operation is wanted, also between those of a group. */
-  constructor(model: Model<S>, initial: S, observability: Observability, rendering: boolean) {
+  /** `rendering`: whether the state after an operation is wanted, also between those of a group. */
+  constructor(model: Model<S>, initial: S, observability: Observability, rendering: (operation: Operation) => boolean) {
     this.model = model;
     this.states = [initial];
     this.observability = observability;
@@ -46,6 +46,11 @@ export class Worlds<S extends ModelState> {
     const [first] = this.states;
     if (first === undefined) throw new Error("no candidate state left");
     return first;
+  }
+
+  /** The candidates in the JSON form. */
+  render(): readonly unknown[] {
+    return this.states.map((state) => this.model.render(state));
   }
 
   /** Holds a group of overlapping operations against all candidates. */
@@ -138,7 +143,7 @@ export class Worlds<S extends ModelState> {
   }
 
   private between(state: S, settled: Settled): Settled {
-    return this.rendering ? { ...settled, state: this.model.render(state) } : settled;
+    return this.rendering(settled.operation) ? { ...settled, state: this.model.render(state) } : settled;
   }
 
   private run(state: S, operation: Operation): Settled | undefined {

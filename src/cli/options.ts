@@ -38,11 +38,14 @@ function parseFacts(values: readonly string[]): Record<string, string> {
   return Object.fromEntries(facts);
 }
 
+/** Stands for every profile of a system. */
+const EVERY = "all";
+
 /**
- * Checks `P` and `SYSTEM=P` against what there is.
+ * Checks `P` and `SYSTEM=P` against what there is; `every`: whether P may be `all`.
  * @throws UsageError
  */
-function checkProfiles(values: readonly string[], systems: readonly SystemText[]): void {
+function checkProfiles(values: readonly string[], systems: readonly SystemText[], every: boolean): void {
   for (const value of values) {
     const equals = value.indexOf("=");
     const system = equals < 0 ? undefined : value.slice(0, equals);
@@ -53,6 +56,10 @@ function checkProfiles(values: readonly string[], systems: readonly SystemText[]
         `--profile ${value}: there is no system ${system}; these are: ${systems.map((one) => one.system).join(", ")}`,
       );
     }
+    if (name === EVERY) {
+      if (every) continue;
+      throw new UsageError(`--profile ${value}: only \`check\` compares with every profile; name one`);
+    }
     const names = [...new Set(among.flatMap(({ profiles }) => profiles.map((profile) => profile.name)))];
     if (!names.includes(name)) {
       throw new UsageError(`--profile ${value}: there is no profile ${name}; these are: ${names.join(", ")}`);
@@ -60,13 +67,17 @@ function checkProfiles(values: readonly string[], systems: readonly SystemText[]
   }
 }
 
-/** The options of {@link withModelOptions} as the services take them. @throws UsageError */
+/**
+ * The options of {@link withModelOptions} as the services take them; `every`: whether `--profile all` makes sense.
+ * @throws UsageError
+ */
 export function modelOptions(
   args: { readonly profile: string[] | undefined; readonly fact: string[] | undefined },
   systems: readonly SystemText[],
   signal: AbortSignal,
+  every = false,
 ): ModelOptions {
   const { profile = [], fact = [] } = args;
-  checkProfiles(profile, systems);
+  checkProfiles(profile, systems, every);
   return { profile, facts: parseFacts(fact), signal };
 }

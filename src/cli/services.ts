@@ -31,6 +31,8 @@ export interface ReplayOptions extends ModelOptions {
   readonly together?: boolean;
   /** Only what changed since the operation before. */
   readonly delta?: boolean;
+  /** Only the operation of this number. */
+  readonly at?: number;
 }
 
 /** One object an operation, ready for JSON; `operation` counts from 1. @throws InputError. */

@@ -58,7 +58,9 @@ export function fakeServices(asked: Asked): Services {
     loadReplay: async () =>
       async function* (_path, options) {
         asked.replay = options;
-        for (let operation = 1; operation <= 3000; operation++) yield { operation, name: "pqap", state: { ap: {} } };
+        for (let operation = 1; operation <= 3000; operation++) {
+          if (options?.at === undefined || options.at === operation) yield { operation, name: "pqap", state: { ap: {} } };
+        }
       },
     loadRules: async () => [
       {

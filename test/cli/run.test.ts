@@ -44,7 +44,7 @@ describe("the command line", () => {
     [["check", "good", "--max-divergences", "many"], "whole number"],
     [["check", "good", "--max-divergences", "-1"], "whole number"],
     [["replay", "x", "--at", "0"], "1 or more"],
-    [["replay", "x", "--at", "3001"], "the capture has 3000 operations"],
+    [["replay", "x", "--at", "3001"], "no model knows an operation of this number"],
     [["replay", "x", "--at", "1", "--delta"], "without --states and --delta"],
     [["replay", "x", "--states", "xml"], "jsonl"],
     [["explain", "NOPE-1"], "there is no rule NOPE-1"],

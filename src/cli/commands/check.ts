@@ -55,6 +55,7 @@ export function checkCommand(context: Context): CommandModule<object, CheckArgum
         .example("$0 check run-0815", "one capture: a directory with its recordings")
         .example("$0 check captures/ --reporter json=report.json", "every capture below a directory")
         .example("$0 check --together strace.txt trace.txt", "two recordings of one run")
+        .example("$0 check run-0815 --profile all", "which profiles explain it, and what contradicts the others")
         .example("$0 check run-0815 --profile ap=dynamic-v12 --fact ap.hostAqicStatus=lost", "another behaviour"),
     handler: (args) => check(context, args),
   };
@@ -64,7 +65,7 @@ async function check(context: Context, args: CheckArguments): Promise<void> {
   const { io, services } = context;
   const targets = parseReporters(args.reporter ?? []);
   for (const { file } of targets) if (file !== undefined) await checkWritable(file);
-  const model = modelOptions(args, await services.loadSystems(), io.signal);
+  const model = modelOptions(args, await services.loadSystems(), io.signal, true);
   const run = await services.loadCheck();
   const { together, strict, "max-divergences": maxDivergences } = args;
   const progress = await startProgress(io.stderr, !args["no-progress"]);

@@ -47,21 +47,22 @@ async function replay(context: Context, args: ReplayArguments): Promise<void> {
   }
   const model = modelOptions(args, await services.loadSystems(), io.signal);
   const run = await services.loadReplay();
-  let last = 0;
-  let text = "";
-  for await (const operation of run(args.path, { ...model, delta, together })) {
-    last = operation.operation;
-    if (at !== undefined) {
-      if (last !== at) continue;
+  if (at !== undefined) {
+    for await (const operation of run(args.path, { ...model, at, together })) {
       await io.stdout.write(`${JSON.stringify(operation, null, 2)}\n`);
       return;
     }
+    throw new UsageError(
+      `--at ${at}: no model knows an operation of this number; \`replay --states jsonl\` prints all`,
+    );
+  }
+  let text = "";
+  for await (const operation of run(args.path, { ...model, delta, together })) {
     text += `${JSON.stringify(operation)}\n`;
     if (text.length < FLUSH) continue;
     await io.stdout.write(text);
     text = "";
   }
-  if (at !== undefined) throw new UsageError(`--at ${at}: the capture has ${last} operations`);
   await io.stdout.write(text);
 }
 
