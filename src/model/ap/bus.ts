@@ -51,6 +51,13 @@ export const BUS_6 = configRule(
   V61,
 );
 
+export const NOND_10 = configRule(
+  "NOND-10",
+  "Signals before the lock",
+  "A read or write of a mask that a signal interrupts before the lock is taken starts again or ends with EINTR; nothing changes.",
+  "ap_bus.c:apmask_show, apmask_store, aqmask_show, aqmask_store",
+);
+
 /** A write to an attribute of the AP bus. */
 export function writeBus(x: Trial, s: ApState, attribute: Attribute & { on: "bus" }, call: AttributeWrite): void {
   switch (attribute.name) {
@@ -78,6 +85,7 @@ type MaskName = "apmask" | "aqmask";
 
 function writeMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite): void {
   x.by(MASK_1);
+  if (interrupted(x)) return;
   const text = stringOf(call);
   const current = s.host[name];
   if (text === undefined || (isRelative(text) && !isExact(current))) {
@@ -96,6 +104,14 @@ function writeMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite): 
   s.journal.set(s.host, name, exactly(next));
   reviseBindings(x, s);
   stored(x, call);
+}
+
+/** MASK-1 step 1: a signal before the lock ends the write. */
+function interrupted(x: Trial): boolean {
+  const { result } = x.operation;
+  if (result.kind !== "error" || result.errno !== "EINTR") return false;
+  x.fails("EINTR", NOND_10);
+  return true;
 }
 
 /** MASK-2: true if the write is refused. */
@@ -152,7 +168,6 @@ function unknownMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite,
     if (none.ok && all.ok) {
       const ones = mask.or(none.value, mask.and(all.value, s.host[name].ones));
       const maybe = mask.and(mask.minus(all.value, none.value), s.host[name].maybe);
-      x.maybe("resource_in_use", () => undefined);
       s.journal.set(s.host, name, partial(ones, maybe));
       reviseBindings(x, s);
       stored(x, call);
@@ -160,7 +175,6 @@ function unknownMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite,
     }
   }
   x.cannotCheck("the written data was cut by the recorder (strace -s)");
-  x.maybe("resource_in_use", () => undefined);
   if (x.observedSuccess === false) return;
   s.journal.set(s.host, name, partial(mask.emptyMask, mask.fullMask));
   reviseBindings(x, s);

@@ -94,7 +94,8 @@ export const PLUG_3 = configRule(
   "PLUG-3",
   "Unassign with a guest",
   "The number leaves the shadow and the guest; nothing is filtered again.",
-  "vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain",
+  "p12; vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain",
+  V12_V61,
 );
 
 export type Side = "adapter" | "domain";

@@ -338,13 +338,18 @@ function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ope
 
 /** KVM-7: the notification that a guest is there, if it came: seen by its line, or by the masks it loads. */
 function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined): void {
-  const line = x.bracket("mdev_set_kvm", (seen) => (seen.mdev === m.uuid ? undefined : "other mdev"));
   const masks = x.peek("apcb_set");
-  if (line === undefined && masks === undefined) {
+  const notice = x.bracketList().some((seen) => seen.kind === "mdev_set_kvm");
+  if (!notice && masks === undefined) {
     if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) s.journal.set(m, "kvm", unknown);
     return;
   }
-  x.by(KVM_7);
+  const line = x.expectBracket(
+    "mdev_set_kvm",
+    (seen) => (seen.mdev === m.uuid ? undefined : `mdev_set_kvm mdev ${seen.mdev}`),
+    () => `mdev_set_kvm mdev ${m.uuid}`,
+    KVM_7,
+  );
   const guest = guestOf(s, line?.kvm ?? masks?.kvm, vm) ?? newGuest(s, line?.kvm ?? masks?.kvm, vm);
   const used = usedByAnother(s, m, guest);
   const rc = line?.rc ?? (masks === undefined ? -1 : 0);

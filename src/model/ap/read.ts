@@ -6,6 +6,7 @@ import { and, is, isKnown, type Known, not, or, type Tri } from "../core/known.j
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { APCB_1, learnShadow } from "./apcb.js";
+import { NOND_10 } from "./bus.js";
 import { asRead, controlText, matrixText, PAGE_TEXT, parseControl, parseMatrix } from "./matrix-text.js";
 import { mdevAt } from "./mdevs.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
@@ -64,6 +65,13 @@ export const DRV_11 = configRule(
   V61,
 );
 
+export const NOND_9 = configRule(
+  "NOND-9",
+  "Files that go away",
+  "A file of an mdev or queue that is being removed may answer ENODEV; a status read at that moment may still give unassigned.",
+  "fs/kernfs; vfio_ap_ops.c:status_show",
+);
+
 type Read = Extract<ApCall, { kind: "attribute-read" }>;
 
 /** A read of an attribute: the text must be what the state shows; what is not known of the state is learned from it. */
@@ -95,19 +103,34 @@ export function read(x: Trial, s: ApState, call: Read): void {
   }
 }
 
-/** NOND-9: a file that is going away may answer ENODEV. */
+/** A read that failed: the file was going away, or a signal came before the lock of a mask (NOND-9, NOND-10). */
 function readFailed(x: Trial, s: ApState, attribute: Attribute): void {
   if (x.operation.result.kind === "unknown") {
     x.cannotCheck(`result unknown: ${x.operation.result.reason}`);
     return;
   }
-  const going = attribute.on === "mdev" ? goneTri(mdevAt(s, attribute.uuid)) : "unknown";
-  if (going === false) x.returns(0, SHOW_1);
-  else x.fails(["ENODEV", "ENOENT"], SHOW_1);
+  if (isMask(attribute)) x.fails("EINTR", NOND_10);
+  else if (mayBeGone(s, attribute) === false) x.returns(0, NOND_9);
+  else x.fails(["ENODEV", "ENOENT"], NOND_9);
 }
 
-function goneTri(m: Mdev): Tri {
-  return or(m.removing, not(is(m.present, true)));
+/** Reading the masks takes a lock that a signal can interrupt. */
+function isMask(attribute: Attribute): boolean {
+  return attribute.on === "bus" && (attribute.name === "apmask" || attribute.name === "aqmask");
+}
+
+/** Whether the object that the file belongs to may have been taken away after the file was opened. */
+function mayBeGone(s: ApState, attribute: Attribute): Tri {
+  switch (attribute.on) {
+    case "bus":
+      return false;
+    case "mdev": {
+      const m = mdevAt(s, attribute.uuid);
+      return or(m.removing, not(is(m.present, true)));
+    }
+    default:
+      return "unknown";
+  }
 }
 
 function readBus(x: Trial, s: ApState, attribute: Attribute & { on: "bus" }, call: Read): void {
