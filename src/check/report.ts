@@ -88,7 +88,7 @@ export interface CaptureReport {
   readonly knownDefectsLeftOut: number;
   readonly notes: readonly string[];
   readonly kinds: readonly OperationCount[];
-  /** Titles and sources of the rules that the divergences and known defects name, by full rule name. */
+  /** Titles and sources of the rules that the divergences and known defects name, by the name that they have there. */
   readonly rules: Readonly<Record<string, RuleNote>>;
   /** Every profile of the systems that the capture is about, where they were asked for. */
   readonly profiles?: readonly ProfileVerdict[];

@@ -3,6 +3,7 @@ import type {
   Divergence,
   DivergenceKind,
   KnownDefect,
+  ProfileVerdict,
   RuleNote,
   Summary,
   Verdict,
@@ -24,7 +25,7 @@ export const textReporter: Reporter = {
     let short = false;
     for (const capture of report.captures) {
       short = several && capture.verdict === "conform";
-      if (short) yield `${headline(capture)} (${briefly(capture)})\n`;
+      if (short) yield `${headline(capture)} (${briefly(capture)})\n${[...profileLines(capture)].join("")}`;
       else yield* renderCapture(capture);
     }
     if (several) yield `${short ? "\n" : ""}${total(report.summary)}\n`;
@@ -39,6 +40,10 @@ function* renderCapture(capture: CaptureReport): Generator<string> {
     yield `  profile: ${profileOf(capture)}\n`;
     yield `  ${counted(capture.events, "event")}, ${counted(capture.operations, "operation")}: ${capture.checked} checked, ${capture.unchecked} not; ${counted(capture.unparsed, "line")} not understood\n`;
   }
+  if (capture.profiles !== undefined) {
+    yield "\n  profiles\n";
+    yield* profileLines(capture);
+  }
   for (const [index, divergence] of capture.divergences.entries()) {
     yield* renderDivergence(divergence, index + 1, capture.rules);
   }
@@ -52,6 +57,21 @@ function* renderCapture(capture: CaptureReport): Generator<string> {
     for (const note of capture.notes) yield item("    ", note);
   }
   yield "\n";
+}
+
+/** What every profile makes of the capture: whether it explains it, and if not, what contradicts it first. */
+function* profileLines({ profiles = [] }: CaptureReport): Generator<string> {
+  const nameOf = ({ system, profile }: ProfileVerdict): string => visible(`${system} ${profile}`);
+  const width = Math.max(0, ...profiles.map((one) => nameOf(one).length));
+  for (const one of profiles) {
+    const { verdict, chosen, divergences, first } = one;
+    const name = `    ${nameOf(one).padEnd(width)}${chosen ? " *" : "  "}`;
+    if (verdict === "conform") yield `${name} explains it: ${counted(one.checked, "operation")} checked\n`;
+    else if (verdict === "inconclusive") yield `${name} is not decided: no operation was checked\n`;
+    else yield `${name} does not explain it: ${counted(divergences, "divergence")}, the first\n`;
+    if (first === undefined) continue;
+    yield `      ${visible(first.source.file)}:${first.source.line}: ${shown(first.message)}\n`;
+  }
 }
 
 function headline(capture: CaptureReport): string {

@@ -59,7 +59,8 @@ export function fakeServices(asked: Asked): Services {
       async function* (_path, options) {
         asked.replay = options;
         for (let operation = 1; operation <= 3000; operation++) {
-          if (options?.at === undefined || options.at === operation) yield { operation, name: "pqap", state: { ap: {} } };
+          if (options?.at === undefined || options.at === operation)
+            yield { operation, name: "pqap", state: { ap: {} } };
         }
       },
     loadRules: async () => [

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import protobuf from "protobufjs";
 import protojson from "protobufjs/ext/protojson.js";
 import { describe, expect, test } from "vitest";
-import type { CaptureReport } from "../../src/check/report.js";
+import type { CaptureReport, Divergence } from "../../src/check/report.js";
 import { kvm_conform as generatedReport } from "../../src/event/generated/report.js";
 import { kvm_conform as generatedState } from "../../src/event/generated/state.js";
 
@@ -77,6 +77,19 @@ const state = {
   },
 };
 
+const first: Divergence = {
+  operation: 12,
+  time: "1795156516142887000",
+  kind: "result",
+  name: "sysfs write assign_adapter",
+  source: { file: "strace.txt", line: 812, text: '1 write(3, "5", 1) = 1' },
+  rules: ["ap-config/ASG-4"],
+  expected: ["EADDRINUSE"],
+  observed: "1",
+  message: "expected EADDRINUSE, observed 1",
+  state: ["apmask: 0x0"],
+};
+
 /** Typed, so that a field that is added there is missed here, and then in the schema. */
 const divergent: CaptureReport = {
   path: "run-0815",
@@ -87,26 +100,25 @@ const divergent: CaptureReport = {
   checked: 20,
   unchecked: 3,
   unparsed: 1,
-  divergences: [
-    {
-      operation: 12,
-      time: "1795156516142887000",
-      kind: "result",
-      name: "sysfs write assign_adapter",
-      source: { file: "strace.txt", line: 812, text: '1 write(3, "5", 1) = 1' },
-      rules: ["ap-config/ASG-4"],
-      expected: ["EADDRINUSE"],
-      observed: "1",
-      message: "expected EADDRINUSE, observed 1",
-      state: ["apmask: 0x0"],
-    },
-  ],
+  divergences: [first],
   divergencesLeftOut: 2,
   knownDefects: [{ operation: 13, rules: ["aqic/IRQ-13"], message: "the host's AQIC status is lost" }],
   knownDefectsLeftOut: 1,
   notes: ["probe lines: no hw_aqic recorded"],
   kinds: [{ name: "sysfs write", total: 23, checked: 20, unchecked: { "result unknown": 3 } }],
   rules: { "ap-config/ASG-4": { title: "Sharing", source: "vfio_ap_ops.c" } },
+  profiles: [
+    {
+      system: "ap",
+      profile: "v9",
+      chosen: true,
+      verdict: "divergent",
+      checked: 9,
+      unchecked: 1,
+      divergences: 1,
+      first,
+    },
+  ],
 };
 
 const report = {

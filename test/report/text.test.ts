@@ -69,6 +69,30 @@ ERROR         bad
 `);
   });
 
+  it("says which profiles explain a capture, and what contradicts the others", () => {
+    const counts = { checked: 3, unchecked: 1 };
+    const profiles = [
+      {
+        system: "ap",
+        profile: "aqic-v9",
+        chosen: false,
+        verdict: "divergent",
+        ...counts,
+        divergences: 2,
+        first: divergence,
+      },
+      { system: "ap", profile: "linux-6.1", chosen: true, verdict: "conform", ...counts, divergences: 0 },
+      { system: "ap", profile: "x", chosen: false, verdict: "inconclusive", checked: 0, unchecked: 4, divergences: 0 },
+    ] as const;
+    const lines = `    ap aqic-v9     does not explain it: 2 divergences, the first
+      strace.txt:42: the write failed with EBUSY; another mdev has 05.0004
+    ap linux-6.1 * explains it: 3 operations checked
+    ap x           is not decided: no operation was checked
+`;
+    expect(render(reportOf({ ...conform, profiles }))).toContain(`\n\n  profiles\n${lines}`);
+    expect(render(reportOf({ ...conform, profiles }, conform))).toContain(`checked)\n${lines}conform `);
+  });
+
   it("says that nothing was checked", () => {
     expect(render(reportOf())).toBe("no capture was checked\n");
   });
