@@ -83,9 +83,7 @@ export class Checker<S extends ModelState> {
     const checked = divergent || (trial.judged && trial.unchecked.length === 0);
     if (modelled) this.tally.count(operation.name, trial.unchecked, checked);
     for (const defect of trial.defects) this.findings.defect(operation, defect.rules, defect.message);
-    if (mismatches !== undefined) {
-      this.findings.divergence(operation, mismatches, trial, this.model.describe(this.worlds.state, operation));
-    }
+    if (mismatches !== undefined) this.findings.divergence(operation, mismatches, trial, settled.before ?? []);
     this.checkInvariants(operation, touched, divergent);
     if (this.options.onJudged !== undefined) {
       this.options.onJudged({

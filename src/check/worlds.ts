@@ -15,6 +15,8 @@ export interface Settled {
   readonly trial: Trial;
   /** Set where no candidate state explains it. */
   readonly mismatches: readonly Mismatch[] | undefined;
+  /** Of a divergence: the state that led there, for people. */
+  readonly before?: readonly string[];
   readonly touched: ReadonlySet<object>;
   readonly cut: boolean;
   /** The state after it, where others of its group came after; else it is that of the worlds. */
@@ -166,10 +168,12 @@ export class Worlds<S extends ModelState> {
         settled.push(this.between(state, one));
         continue;
       }
+      const before = this.model.describe(state, operation);
       const trial = adoptObserved(this.model, state, operation, this.observability);
       const touched = state.journal.touched();
       state.journal.commit();
-      settled.push(this.between(state, { operation, trial, mismatches: result.mismatches, touched, cut: result.cut }));
+      const { mismatches, cut } = result;
+      settled.push(this.between(state, { operation, trial, mismatches, before, touched, cut }));
     }
     return settled;
   }
