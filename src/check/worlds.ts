@@ -57,6 +57,12 @@ export class Worlds<S extends ModelState> {
 
   /** Holds a group of overlapping operations against all candidates. */
   settle(group: readonly Operation[]): readonly Settled[] {
+    const settled = this.settleGroup(group);
+    for (const state of this.states) this.model.forget?.(state);
+    return settled;
+  }
+
+  private settleGroup(group: readonly Operation[]): readonly Settled[] {
     const next: S[] = [];
     let settled: readonly Settled[] | undefined;
     for (const [i, state] of this.states.entries()) {

@@ -21,6 +21,7 @@ export function cloneState(s: ApState): ApState {
   for (const [from, to] of twins) copyFields(from, to, twins);
   copyFields(s.host, copy.host, twins);
   copy.clock.now = s.clock.now;
+  copy.guestsForgotten = s.guestsForgotten;
   return copy;
 }
 

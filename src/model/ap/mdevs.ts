@@ -467,6 +467,7 @@ export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: numbe
   const device = s.devices.get(id);
   stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
   if (device?.group !== undefined) closeGroup(x, s, id, device.group.number);
+  if (device !== undefined) s.journal.set(device, "closed", true);
 }
 
 function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev | undefined): void {

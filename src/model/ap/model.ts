@@ -6,6 +6,7 @@ import { open } from "./access.js";
 import { writeDriver } from "./bind.js";
 import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
+import { forgetEnded } from "./forget.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
 import { unmapDma } from "./ledger.js";
@@ -54,6 +55,7 @@ export const apModel: Model<ApState> = {
   initial: initialState,
   models: ({ call }) => isApCall(call) && modelled(call),
   step,
+  forget: forgetEnded,
   broken: brokenInvariants,
   render: renderState,
   describe: describeState,

@@ -178,6 +178,9 @@ export class Host {
   apInstructions: Known<boolean> = unknown;
 }
 
+/** Below so many objects none is forgotten. */
+export const LEAST_FORGOTTEN = 256;
+
 /** The whole state of the AP system. */
 export class ApState {
   readonly journal = new Journal();
@@ -195,6 +198,10 @@ export class ApState {
   readonly vcpus = new Map<number, VcpuTask>();
   /** Counts links, creations and orders, so that newest and oldest can be told. */
   readonly clock = { now: 1 };
+  /** Number of objects from which on those that have ended are looked for: an ordinary recording has some dozens. */
+  nextForget = LEAST_FORGOTTEN;
+  /** Guests that may still run were forgotten, because there were too many. */
+  guestsForgotten = false;
 
   constructor(parameters: ApParameters) {
     this.parameters = parameters;
@@ -213,6 +220,8 @@ export class DeviceFile {
   readonly id: number;
   mdev: Known<Mdev> = unknown;
   group: Group | undefined;
+  /** Its last descriptor was closed: nothing names it any more. */
+  closed = false;
   constructor(id: number, group: Group | undefined) {
     this.id = id;
     this.group = group;

@@ -31,6 +31,11 @@ export interface Model<S extends ModelState> {
   models(operation: Operation): boolean;
   /** Runs the operation: writes the state through its journal, tells the trial what must be observed. */
   step(state: S, operation: Operation, trial: Trial): void;
+  /**
+   * Called between operations, when the journal is empty: forgets what has ended and cannot be met again, so that a state
+   * does not grow with the length of a recording.
+   */
+  forget?(state: S): void;
   /** Invariants that do not hold after an operation, looked for in what it touched. */
   broken(state: S, touched: ReadonlySet<object>): readonly Broken[];
   /** The state in the JSON form of design section 4. */
