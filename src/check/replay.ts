@@ -31,7 +31,8 @@ export interface ReplayLine {
 }
 
 /**
- * Replays one capture: the state after each operation that a model knows, as soon as it is judged. Holds the states of
+ * Replays one capture: the state after each operation, as soon as it is judged; also after those whose result no model
+ * knows, because they too change states (a container that is closed, lost events). Holds the states of
  * the operations that one recorded line completes, and no more.
  * @throws InputError where the capture cannot be opened.
  */
@@ -80,7 +81,7 @@ class Lines {
   private take(judged: Judged): void {
     const { number, event } = judged.operation;
     const { at, delta = false } = this.options;
-    if (!judged.modelled || this.complete || (at !== undefined && number !== at)) return;
+    if (this.complete || (at !== undefined && number !== at)) return;
     this.complete = at !== undefined;
     const state = judged.state();
     const shown = delta ? changed(this.before.get(judged.system), state) : state;
