@@ -1,6 +1,8 @@
 import { apModel } from "./ap/model.js";
 import { apProfiles } from "./ap/profile.js";
 import type { Rule } from "./core/rule.js";
+import { platformModel } from "./platform/model.js";
+import { platformProfiles } from "./platform/profile.js";
 
 /** A system with its profiles, for people. */
 export interface SystemNote {
@@ -16,7 +18,7 @@ export interface ProfileNote {
 }
 
 /** All rules of all models. */
-export const ruleRegistry: readonly Rule[] = [...apModel.rules];
+export const ruleRegistry: readonly Rule[] = [...apModel.rules, ...platformModel.rules];
 
 const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "name">>> = {
   "aqic-v9": {
@@ -50,7 +52,39 @@ const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "n
   },
 };
 
+const platformNotes: Readonly<Record<(typeof platformProfiles)[number], Omit<ProfileNote, "name">>> = {
+  "platform-base": {
+    title: "vfio-platform as shipped in Linux 6.1 (6.1.192), no MSI",
+    parameters: {
+      "MSI index": "never",
+      "SET_IRQS range": "limited by the device's number of indexes",
+      "line requested": "at first open; its error answers every SET_IRQS",
+      "mask and unmask eventfds": "a signal takes the counter; released at last close",
+      facts: "noiommu, resetRequired, pageSize, devices",
+    },
+  },
+  "platform-msi-rfc-v2": {
+    title: "the posting [RFC v2 1/1] vfio/platform: add support for msi, on a 5.10 kernel",
+    parameters: {
+      "MSI index": "the last one, where the device has an MSI domain; count NR_IRQS",
+      "SET_IRQS range": "limited by the count of the index",
+      "line requested": "when it is armed",
+      "mask and unmask eventfds": "the counter stays; left behind at last close",
+      defects: "loopback without trigger, stale MSI table, access beyond a region",
+      facts: "nrIrqs, devices: hasMsiDomain, msiAvailable",
+    },
+  },
+  "platform-msi-rfc-v3": {
+    title: "the later posting of the MSI support (v3)",
+    parameters: {
+      "MSI index": "where a helper module tells the number of MSIs",
+      MSI_DESCS: "left out without vectors; a reserved word after nr_msgs",
+    },
+  },
+};
+
 /** The systems that are modelled, with their profiles. */
 export const systems: readonly SystemNote[] = [
   { system: "ap", profiles: apProfiles.map((name) => ({ name, ...apNotes[name] })) },
+  { system: "platform", profiles: platformProfiles.map((name) => ({ name, ...platformNotes[name] })) },
 ];

@@ -15,12 +15,14 @@ export interface Process<O> {
 /** A task (thread) of the recording. */
 export interface Task<O> {
   readonly tid: number;
-  readonly process: Process<O>;
+  process: Process<O>;
 }
 
 /** Tasks and processes, as clone, exec and exit calls make and end them. */
 export class TaskTable<O> {
   private readonly tasks = new Map<number, Task<O>>();
+  /** Tasks whose clone was seen. */
+  private readonly cloned = new WeakSet<Task<O>>();
   private nextProcess = 1;
 
   /** The task with that id; one that was never seen becomes a process of its own. */
@@ -40,10 +42,24 @@ export class TaskTable<O> {
     // The child's first line may come before the parent's clone returns (capture-formats a.2): then it was taken for a
     // process of its own, with an empty table, and only a shared table can still be put right.
     if (known !== undefined) {
-      if (shareFiles) known.process.files = parent.process.files;
+      if (shareFiles) this.join(known, parent.process);
+      this.cloned.add(known);
       return;
     }
-    this.add(tid, this.childOf(parent.process, shareFiles, tid));
+    this.cloned.add(this.add(tid, this.childOf(parent.process, shareFiles, tid)));
+  }
+
+  /** Whether the call that made the task was recorded. */
+  wasCloned(task: Task<O>): boolean {
+    return this.cloned.has(task);
+  }
+
+  /** A task that was taken for a process of its own turned out to be a thread of another process. */
+  join(task: Task<O>, process: Process<O>): void {
+    if (task.process === process) return;
+    task.process.tasks--;
+    process.tasks++;
+    task.process = process;
   }
 
   /** The task ended; true if it was the last of its process. */

@@ -1,0 +1,483 @@
+import { errnoName } from "../../event/errno.js";
+import type { CallResult, Event, GapEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
+import { fieldOf } from "../../event/event.js";
+import type { OpenOperation } from "../open-operation.js";
+import type { ObservedResult, Operation } from "../operation.js";
+import { Overlaps } from "../overlaps.js";
+import { TaskTable } from "../tasks.js";
+import type { Argument, Meaning, PlatformCall } from "./call.js";
+import type { PlatformFile } from "./file.js";
+import { type Note, noteOf } from "./notes.js";
+import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
+import { requestNumbered, requestOf, VFIO } from "./requests.js";
+import { type DecodedCall, type InputNote, SyscallDecoder } from "./syscalls.js";
+
+type Open = OpenOperation<PlatformCall>;
+
+/** What is known of one task besides its files. */
+interface TaskState {
+  readonly tid: number;
+  /** The note before an ioctl that did not begin yet. */
+  input: InputNote | undefined;
+  /** The call that runs, or has returned and waits for what follows it. */
+  running: Open | undefined;
+  /** The note that belongs to `running`. */
+  seq: number | undefined;
+  /** An ioctl of this task was recorded as a system call: probe lines belong to such ones. */
+  calls: boolean;
+  /** Probe lines whose call did not come yet, and calls whose probe lines did not. */
+  readonly early: ProbedIoctl[];
+  readonly waiting: Open[];
+  /** The call that the last probe line belongs to. */
+  probed: Open | undefined;
+}
+
+/** Which recorders ran, as the sources of the capture tell. */
+export interface PlatformRecorders {
+  /** Sources (by number) whose system calls count; all where it is undefined. Others show the same calls once more. */
+  readonly callSources: ReadonlySet<number> | undefined;
+  /** Several sources show calls: a line of one says nothing about when a call of another ended. */
+  readonly severalSources: boolean;
+  /** Probes ioctl_in or set_irqs ran: structures come from them. */
+  readonly structures: boolean;
+}
+
+const PENDING = 64;
+
+/**
+ * Makes operations out of the merged stream of events: calls with the argument notes before and after them, probe lines
+ * given to the calls that they belong to by task and sequence (design, Operations).
+ */
+export class PlatformAssembler {
+  private readonly tasks = new TaskTable<PlatformFile>();
+  private readonly syscalls = new SyscallDecoder(this.tasks);
+  private readonly overlaps: Overlaps<PlatformCall>;
+  private readonly states = new Map<number, TaskState>();
+  private readonly lastComplete = new Map<number, Open>();
+  private readonly recorders: PlatformRecorders;
+  private sequence = 0;
+
+  constructor(emit: (group: readonly Operation[]) => void, recorders: PlatformRecorders) {
+    this.overlaps = new Overlaps(emit, (operation) => operation.returned);
+    this.recorders = recorders;
+  }
+
+  /** Takes the next event of the stream. */
+  push(event: Event): void {
+    this.sequence++;
+    switch (event.kind) {
+      case "syscall":
+        if (this.recorders.callSources?.has(event.source) !== false) this.syscall(event);
+        break;
+      case "probe":
+        this.probe(event);
+        break;
+      case "task-exit":
+        this.taskExit(event);
+        break;
+      case "gap":
+        this.gap(event);
+        break;
+      case "log":
+      case "mark":
+      case "environment":
+        break;
+    }
+    this.overlaps.advance(this.sequence);
+  }
+
+  /** Lost lines of a source of system calls: anything may have been called meanwhile. */
+  private gap(event: GapEvent): void {
+    this.overlaps.loss(event.edge);
+    if (event.edge !== "begin" && this.recorders.callSources?.has(event.source) !== false) {
+      this.happening({ kind: "platform-gap" }, "lost events", event);
+    }
+  }
+
+  /** The stream ended: whatever is open has no result. */
+  finish(): void {
+    this.overlaps.finish();
+  }
+
+  // --- system calls
+
+  private syscall(event: SyscallEvent): void {
+    if (this.recorders.severalSources) this.endPrevious(event.source);
+    const state = this.stateOf(event.tid);
+    if (event.name === "write") {
+      const note = noteOf(event.args[1] ?? "");
+      if (note !== undefined) {
+        if (event.phase !== "enter") this.note(note, event, state);
+        return;
+      }
+    }
+    if (event.phase === "enter") {
+      this.settle(state);
+      this.enter(event, state);
+      return;
+    }
+    if (event.phase === "exit") {
+      this.returnOf(event, state);
+      return;
+    }
+    this.settle(state);
+    if (event.result?.kind === "injected") return;
+    const decoded = this.syscalls.exit(event, this.tasks.get(event.tid), this.inputFor(event, state));
+    if (decoded !== undefined) this.begin(decoded, event, state, event.result);
+  }
+
+  private enter(event: SyscallEvent, state: TaskState): void {
+    const input = this.inputFor(event, state);
+    const decoded = this.syscalls.enter(event, this.tasks.get(event.tid), input);
+    if (decoded === undefined) {
+      // Its arguments may come with its return.
+      if (event.name === "ioctl") state.input = input;
+      return;
+    }
+    const operation = this.start(decoded, event, { kind: "unknown", reason: "the call did not return" });
+    state.running = operation;
+    state.seq = input?.seq;
+    if (decoded.call.kind === "vfio-ioctl") this.expectProbe(operation, state);
+  }
+
+  /** A call that was entered before returns: its whole arguments are known now. */
+  private returnOf(event: SyscallEvent, state: TaskState): void {
+    const entered = state.running;
+    const matches = entered !== undefined && !entered.returned && isCallOf(entered, event.name);
+    if (event.result?.kind === "injected") {
+      if (matches) this.drop(entered, state);
+      return;
+    }
+    const input = matches ? undefined : this.inputFor(event, state);
+    const decoded = this.syscalls.exit(event, this.tasks.get(event.tid), input);
+    if (!matches) {
+      this.settle(state);
+      if (decoded !== undefined) this.begin(decoded, event, state, event.result);
+      return;
+    }
+    if (decoded === undefined) {
+      this.drop(entered, state);
+      return;
+    }
+    entered.call = joined(entered.call, decoded.call);
+    entered.name = decoded.name;
+    entered.result = observedResult(event.result);
+    entered.end = this.sequence;
+    entered.endTime = event.time;
+    entered.returned = true;
+    if (!awaitsMore(entered)) this.close(entered, state);
+  }
+
+  private begin(decoded: DecodedCall, event: SyscallEvent, state: TaskState, result: CallResult | undefined): void {
+    const operation = this.start(decoded, event, observedResult(result));
+    operation.returned = true;
+    if (this.recorders.severalSources) this.lastComplete.set(event.source, operation);
+    state.running = operation;
+    if (decoded.call.kind === "vfio-ioctl") this.expectProbe(operation, state);
+    if (!awaitsMore(operation) && !this.recorders.severalSources) this.close(operation, state);
+  }
+
+  /** The note that belongs to an ioctl: the one that its task wrote before it, for the same command. */
+  private inputFor(event: SyscallEvent, state: TaskState): InputNote | undefined {
+    const { input } = state;
+    if (input === undefined) return undefined;
+    state.input = undefined;
+    if (event.name !== "ioctl") return undefined;
+    state.seq = input.seq;
+    return requestNumbered(input.command).number === requestOf(event.args[1] ?? "").number ? input : undefined;
+  }
+
+  private start(decoded: DecodedCall, event: Event, result: ObservedResult): Open {
+    const operation: Open = {
+      call: decoded.call,
+      name: decoded.name,
+      event,
+      result,
+      tid: event.tid,
+      effects: [],
+      begin: this.sequence,
+      end: this.sequence,
+      endTime: event.time,
+      gap: false,
+      complete: false,
+      returned: false,
+    };
+    this.overlaps.add(operation);
+    return operation;
+  }
+
+  /** A line of the same source: the call that it printed complete before has ended (capture-formats h). */
+  private endPrevious(source: number): void {
+    const previous = this.lastComplete.get(source);
+    if (previous === undefined) return;
+    this.lastComplete.delete(source);
+    if (previous.end < this.sequence - 1 && !previous.complete) previous.end = this.sequence - 1;
+  }
+
+  /** The next line of a task: what had returned on it is over. */
+  private settle(state: TaskState): void {
+    const { running } = state;
+    if (running?.returned !== true) return;
+    state.seq = undefined;
+    this.close(running, state);
+  }
+
+  private close(operation: Open, state: TaskState): void {
+    if (state.running === operation) state.running = undefined;
+    // Its probe lines may still come.
+    if (this.recorders.structures && state.waiting.includes(operation)) return;
+    operation.complete = true;
+  }
+
+  private drop(operation: Open, state: TaskState): void {
+    if (state.running === operation) state.running = undefined;
+    operation.complete = true;
+    this.overlaps.remove(operation);
+  }
+
+  private taskExit(event: Event): void {
+    if (this.recorders.severalSources) this.endPrevious(event.source);
+    const state = this.stateOf(event.tid);
+    const { running } = state;
+    state.running = undefined;
+    if (running !== undefined) running.complete = true;
+    for (const waiting of state.waiting) waiting.complete = true;
+    this.states.delete(event.tid);
+    if (!this.tasks.has(event.tid)) return;
+    const decoded = this.syscalls.taskExit(this.tasks.get(event.tid));
+    if (decoded === undefined) return;
+    const operation = this.start(decoded, event, { kind: "unknown", reason: "the end of a process has no result" });
+    operation.complete = true;
+  }
+
+  // --- notes
+
+  private note(note: Note, event: SyscallEvent, state: TaskState): void {
+    if (note.kind === "out") {
+      const { running } = state;
+      const belongs = running?.returned === true && state.seq !== undefined && state.seq === note.seq;
+      if (belongs && running.call.kind === "vfio-ioctl") {
+        if (note.bytes !== undefined) running.call = { ...running.call, after: note.bytes };
+        if (running.result.kind === "unknown") running.result = resultOfNote(note.result, note.errno) ?? running.result;
+      }
+      this.settle(state);
+      return;
+    }
+    this.settle(state);
+    switch (note.kind) {
+      case "in":
+        state.input = note;
+        break;
+      case "hardware": {
+        const { index, vector } = note;
+        this.happening({ kind: "hardware", index, vector, state: note.state }, "hardware line", event);
+        break;
+      }
+      case "environment":
+        this.happening({ kind: "platform-note", values: note.values }, "note", event);
+        break;
+      case "other":
+        break;
+    }
+  }
+
+  private happening(call: PlatformCall, name: string, event: Event): void {
+    const operation = this.start({ call, name }, event, { kind: "value", value: 0 });
+    operation.returned = true;
+    operation.complete = true;
+  }
+
+  // --- probes
+
+  private probe(event: ProbeEvent): void {
+    switch (event.name) {
+      case "ioctl_in":
+        this.structure(event, ioctlInput(event));
+        break;
+      case "set_irqs":
+      case "set_irqs_in":
+        this.structure(event, setIrqsInput(event));
+        break;
+      case "ioctl_out":
+      case "set_irqs_out":
+        this.structureAfter(event);
+        break;
+      case "irq_handler_entry":
+        if (fieldOf(event, "name")?.includes("vfio") === true) {
+          this.happening({ kind: "platform-note", values: new Map([["hw", "active"]]) }, "interrupt", event);
+        }
+        break;
+    }
+  }
+
+  /** A call whose probe lines are still to come, or came before it. */
+  private expectProbe(operation: Open, state: TaskState): void {
+    state.calls = true;
+    if (!this.recorders.structures || operation.call.kind !== "vfio-ioctl") return;
+    const { number } = operation.call.request;
+    const early = state.early.findIndex((probed) => canonical(probed.command) === number);
+    if (early >= 0) {
+      const [probed] = state.early.splice(early, 1);
+      if (probed !== undefined) this.give(operation, probed.argument);
+      state.probed = operation;
+      return;
+    }
+    state.waiting.push(operation);
+    if (state.waiting.length > PENDING) state.waiting.shift();
+  }
+
+  private structure(event: ProbeEvent, probed: ProbedIoctl | undefined): void {
+    if (probed === undefined) return;
+    const state = this.stateOf(event.tid);
+    const number = canonical(probed.command);
+    const merged = state.probed;
+    // set_irqs lies inside the ioctl that ioctl_in showed.
+    if (event.name !== "ioctl_in" && merged?.call.kind === "vfio-ioctl" && !merged.complete) {
+      if (merged.call.argument.kind !== "bytes") this.give(merged, probed.argument);
+      return;
+    }
+    const at = state.waiting.findIndex(({ call }) => call.kind === "vfio-ioctl" && call.request.number === number);
+    if (at >= 0) {
+      const [operation] = state.waiting.splice(at, 1);
+      if (operation === undefined) return;
+      this.give(operation, probed.argument);
+      state.probed = operation;
+      return;
+    }
+    if (state.calls || this.recorders.callSources !== undefined) {
+      state.early.push(probed);
+      if (state.early.length > PENDING) state.early.shift();
+      return;
+    }
+    this.settle(state);
+    const request = requestNumbered(probed.command);
+    const call: PlatformCall = {
+      kind: "vfio-ioctl",
+      target: this.targetOf(number, probed.fd, event.tid),
+      request,
+      value: undefined,
+      argument: probed.argument,
+      after: undefined,
+      descriptors: [],
+      made: undefined,
+      process: this.tasks.get(event.tid).process.id,
+    };
+    const whole = this.syscalls.withArgument(call, probed.argument, this.tasks.get(event.tid));
+    const operation = this.start({ call: whole, name: `ioctl ${request.name}` }, event, {
+      kind: "unknown",
+      reason: "the call did not return",
+    });
+    state.running = operation;
+    state.probed = operation;
+  }
+
+  /** Without system calls the command number tells the descriptor's kind (probes.md). */
+  private targetOf(number: number, fd: number | undefined, tid: number): Meaning {
+    const task = this.tasks.get(tid);
+    const kind = number <= VFIO.SET_IOMMU ? "/dev/vfio/vfio" : "anon_inode:[vfio-device]";
+    if (number >= VFIO.GROUP_GET_STATUS && number <= VFIO.GROUP_GET_DEVICE_FD) return { kind: "unknown" };
+    return this.syscalls.descriptors.meaningOfArgument(`${fd ?? 0x7fffffff}<${kind}>`, task);
+  }
+
+  private structureAfter(event: ProbeEvent): void {
+    const state = this.stateOf(event.tid);
+    const operation = state.probed;
+    if (operation?.call.kind !== "vfio-ioctl") return;
+    const after = bytesField(event);
+    if (after !== undefined) operation.call = { ...operation.call, after };
+    if (operation.result.kind === "unknown") {
+      const rc = returnField(event);
+      if (rc !== undefined) operation.result = resultOfReturn(rc);
+    }
+    if (event.name === "set_irqs_out") return;
+    state.probed = undefined;
+    if (operation.event.kind === "probe") {
+      operation.returned = true;
+      operation.end = this.sequence;
+      operation.endTime = event.time;
+    }
+    if (operation.returned && state.running !== operation) operation.complete = true;
+    else if (operation.event.kind === "probe") this.close(operation, state);
+  }
+
+  private give(operation: Open, argument: Argument): void {
+    if (operation.call.kind !== "vfio-ioctl" || operation.call.argument.kind === "bad") return;
+    operation.call = this.syscalls.withArgument(operation.call, argument, this.tasks.get(operation.tid));
+  }
+
+  private stateOf(tid: number): TaskState {
+    const known = this.states.get(tid);
+    if (known !== undefined) return known;
+    const state: TaskState = {
+      tid,
+      input: undefined,
+      running: undefined,
+      seq: undefined,
+      calls: false,
+      early: [],
+      waiting: [],
+      probed: undefined,
+    };
+    this.states.set(tid, state);
+    return state;
+  }
+}
+
+/** A call that came back may still get a note or a probe line about what it wrote. */
+function awaitsMore(operation: Open): boolean {
+  return operation.call.kind === "vfio-ioctl";
+}
+
+/** The call as its return shows it, with what only its entry could tell: the structure and what its descriptors meant then. */
+function joined(entered: PlatformCall, returned: PlatformCall): PlatformCall {
+  if (entered.kind !== "vfio-ioctl" || returned.kind !== "vfio-ioctl") return returned;
+  if (entered.argument.kind === "unknown" && returned.argument.kind !== "unknown") return returned;
+  const made =
+    returned.made === undefined ? undefined : { ...returned.made, name: returned.made.name ?? nameIn(entered) };
+  return {
+    ...returned,
+    argument: entered.argument,
+    descriptors: entered.descriptors,
+    made,
+  };
+}
+
+function nameIn(call: PlatformCall & { kind: "vfio-ioctl" }): string | undefined {
+  if (call.argument.kind !== "bytes") return undefined;
+  const end = call.argument.bytes.indexOf(0);
+  return end < 0 ? undefined : Buffer.from(call.argument.bytes.subarray(0, end)).toString("latin1");
+}
+
+function isCallOf(operation: Open, name: string): boolean {
+  return operation.event.kind === "syscall" && operation.event.name === name;
+}
+
+/** The request of a command that a note or a probe line gives as a number. */
+function canonical(command: number): number {
+  return requestNumbered(command).number;
+}
+
+function observedResult(result: CallResult | undefined): ObservedResult {
+  if (result === undefined) return { kind: "unknown", reason: "the call did not return" };
+  switch (result.kind) {
+    case "value": {
+      const value = Number(result.text);
+      return Number.isFinite(value) ? { kind: "value", value } : { kind: "unknown", reason: "no number was printed" };
+    }
+    case "error":
+      return { kind: "error", errno: result.errno };
+    case "unknown":
+      return { kind: "unknown", reason: result.reason };
+    case "injected":
+      return { kind: "unknown", reason: "the recorder made up the result" };
+  }
+}
+
+function resultOfNote(result: number | undefined, errno: number | undefined): ObservedResult | undefined {
+  if (errno !== undefined && errno > 0) return { kind: "error", errno: errnoName(errno) ?? String(errno) };
+  return result === undefined || result < 0 ? undefined : { kind: "value", value: result };
+}
+
+function resultOfReturn(rc: number): ObservedResult {
+  return rc < 0 ? { kind: "error", errno: errnoName(-rc) ?? String(-rc) } : { kind: "value", value: rc };
+}
