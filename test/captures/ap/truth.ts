@@ -6,11 +6,15 @@ import { readFileSync } from "node:fs";
  */
 export interface TruthStep {
   readonly step: number;
+  readonly driver: Driver;
   /** When the step began, in microseconds; absent at the start of a run. */
   readonly t: number | undefined;
   readonly op: string;
   readonly state: TruthState;
 }
+
+/** The driver's generation: 5.10 has no shadow and no remembered reset codes, dynamic-v12 no remembered reset codes. */
+export type Driver = "5.10" | "dynamic-v12" | "6.1";
 
 export interface Masks {
   readonly apm: string;
@@ -62,6 +66,8 @@ export interface TruthState {
 
 interface TruthLine {
   readonly step: number;
+  /** In the first line. */
+  readonly profile?: Driver;
   readonly t?: number;
   readonly op?: string;
   readonly state: Partial<TruthState>;
@@ -70,6 +76,7 @@ interface TruthLine {
 /** The steps of a truth file, each with its whole state. */
 export function truthSteps(path: string): readonly TruthStep[] {
   const steps: TruthStep[] = [];
+  let driver: Driver = "6.1";
   let state: TruthState = {
     perm: { apm: "", aqm: "" },
     mdevs: [],
@@ -81,9 +88,10 @@ export function truthSteps(path: string): readonly TruthStep[] {
   for (const text of readFileSync(path, "utf8").split("\n")) {
     if (text === "") continue;
     const line: TruthLine = JSON.parse(text);
+    driver = line.profile ?? driver;
     state = { ...state, ...line.state };
     const t = line.t === undefined ? undefined : Math.round(line.t * 1e6);
-    steps.push({ step: line.step, t, op: line.op ?? "start", state });
+    steps.push({ step: line.step, driver, t, op: line.op ?? "start", state });
   }
   return steps;
 }
