@@ -1,5 +1,6 @@
 import type { Capture } from "../capture/capture.js";
 import type { Model, ModelState, Setting } from "../model/core/model.js";
+import type { Rule } from "../model/core/rule.js";
 import type { Operation } from "../operation/operation.js";
 import { agreed } from "./agreed.js";
 import { Findings } from "./findings.js";
@@ -12,6 +13,7 @@ export interface Judged {
   readonly system: string;
   readonly operation: Operation;
   readonly verdict: "checked" | "unchecked" | "divergent";
+  /** Full names of the rules that led to its result, effects or state, and of those that it broke. */
   readonly rules: readonly string[];
   /** Whether the model knows its result and effects; else it only informs the model, and there is nothing to judge. */
   readonly modelled: boolean;
@@ -84,14 +86,14 @@ export class Checker<S extends ModelState> {
     if (modelled) this.tally.count(operation.name, trial.unchecked, checked);
     for (const defect of trial.defects) this.findings.defect(operation, defect.rules, defect.message);
     if (mismatches !== undefined) this.findings.divergence(operation, mismatches, trial, settled.before ?? []);
-    this.checkInvariants(operation, touched, divergent);
+    const broken = this.checkInvariants(operation, touched, divergent);
     if (this.options.onJudged !== undefined) {
       this.options.onJudged({
         system: this.model.system,
         modelled,
         operation,
         verdict: divergent ? "divergent" : checked ? "checked" : "unchecked",
-        rules: [...trial.rules].map((rule) => rule.id),
+        rules: idsOf(...trial.rules, ...(mismatches?.[0]?.rules ?? []), ...broken),
         state: () => agreed(this.statesAfter(settled)),
         states: () => this.statesAfter(settled),
       });
@@ -107,16 +109,23 @@ export class Checker<S extends ModelState> {
     return settled.state === undefined ? this.worlds.render() : [settled.state];
   }
 
-  /** One fault gives one finding: what a divergence broke is not reported once more. */
-  private checkInvariants(operation: Operation, touched: ReadonlySet<object>, divergent: boolean): void {
-    if (touched.size === 0) return;
+  /** One fault gives one finding: what a divergence broke is not reported once more. Returns the rules reported. */
+  private checkInvariants(operation: Operation, touched: ReadonlySet<object>, divergent: boolean): readonly Rule[] {
+    const reported: Rule[] = [];
+    if (touched.size === 0) return reported;
     for (const { rule, message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
       const key = `${rule.id} ${message}`;
       if (this.broken.has(key) || this.broken.size > 1000) continue;
       this.broken.add(key);
       if (divergent) continue;
+      reported.push(rule);
       if (prescribedBy !== undefined) this.findings.defect(operation, [prescribedBy, rule], message);
       else this.findings.invariant(operation, rule, message, this.model.describe(this.worlds.state, operation));
     }
+    return reported;
   }
+}
+
+function idsOf(...rules: readonly Rule[]): readonly string[] {
+  return [...new Set(rules.map(({ id }) => id))];
 }

@@ -4,12 +4,9 @@ import { apModel } from "../model/ap/model.js";
 import { apProfiles } from "../model/ap/profile.js";
 import type { Model, ModelState } from "../model/core/model.js";
 import type { Rule } from "../model/core/rule.js";
-import { platformModel } from "../model/platform/model.js";
-import { platformProfiles } from "../model/platform/profile.js";
 import { ruleRegistry } from "../model/registry.js";
 import { ApAssembler } from "../operation/ap/assembler.js";
 import type { Operation } from "../operation/operation.js";
-import { PlatformAssembler, type PlatformRecorders } from "../operation/platform/assembler.js";
 import { Checker, type Judged } from "./checker.js";
 import { factsOf } from "./facts.js";
 import type { Findings } from "./findings.js";
@@ -115,26 +112,8 @@ function system<S extends ModelState>(
   return { system: model.system, archs, start };
 }
 
-/** System calls are those of strace where it recorded; the trace of the kernel shows the same ones once more. */
-function platformRecorders({ sources }: Capture): PlatformRecorders {
-  const straces = sources.flatMap(({ format }, i) => (format === "strace" ? [i] : []));
-  return {
-    callSources: straces.length > 0 ? new Set(straces) : undefined,
-    severalSources: straces.length > 1,
-    structures: sources.some(({ probes }) => probes?.some((name) => STRUCTURE_PROBES.has(name)) === true),
-  };
-}
-
-const STRUCTURE_PROBES: ReadonlySet<string> = new Set(["ioctl_in", "ioctl_out", "set_irqs", "set_irqs_out"]);
-
 const systems: readonly System[] = [
   system(apModel, ["s390x", "s390"], apProfiles, (_capture, emit) => new ApAssembler(emit)),
-  system(
-    platformModel,
-    ["arm64", "aarch64"],
-    platformProfiles,
-    (capture, emit) => new PlatformAssembler(emit, platformRecorders(capture)),
-  ),
 ];
 
 /** The systems that a capture can be about: those of its machine, or all where it does not say. */

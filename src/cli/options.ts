@@ -81,3 +81,11 @@ export function modelOptions(
   checkProfiles(profile, systems, every);
   return { profile, facts: parseFacts(fact), signal };
 }
+
+/** Reads the value of an option that counts something. The reader throws UsageError. */
+export function wholeNumber(option: string): (value: number | number[]) => number {
+  return (value) => {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+    throw new UsageError(`${option}: expected one whole number, 0 or more`);
+  };
+}

@@ -1,5 +1,6 @@
 import { InputError } from "../capture/input-error.js";
 import { checkCommand } from "./commands/check.js";
+import { coverageCommand } from "./commands/coverage.js";
 import { explainCommand } from "./commands/explain.js";
 import { ingestCommand } from "./commands/ingest.js";
 import { profilesCommand } from "./commands/profiles.js";
@@ -15,7 +16,7 @@ const NAME = "kvm-conform";
 /** Columns of the help: those of the terminal up to these. */
 const MAX_COLUMNS = 110;
 
-const commandNames: readonly string[] = ["check", "ingest", "replay", "explain", "profiles"];
+const commandNames: readonly string[] = ["check", "ingest", "replay", "explain", "coverage", "profiles"];
 
 const epilogue = `Exit status: 0 all conform or inconclusive; 1 a divergent capture; 2 usage; 3 a capture that can't be
 read; 4 inconclusive with --strict; 70 a bug of this program; 130 interrupted.`;
@@ -50,6 +51,7 @@ async function parse(argv: readonly string[], context: Context): Promise<string>
     ingestCommand(context),
     replayCommand(context),
     explainCommand(context),
+    coverageCommand(context),
     profilesCommand(context),
   ] as const;
   let shown = "";
@@ -70,6 +72,7 @@ async function parse(argv: readonly string[], context: Context): Promise<string>
     .command(commands[2])
     .command(commands[3])
     .command(commands[4])
+    .command(commands[5])
     .demandCommand(1, `name a command; \`${NAME} --help\` lists them`)
     .strict()
     .recommendCommands()

@@ -1,10 +1,14 @@
 import type { NamedBytes } from "../capture/bytes.js";
-import type { Report } from "../check/report.js";
+import type { CoverageReport } from "../check/coverage.js";
+import type { Firings } from "../check/firings.js";
+import type { CaptureReport, Report } from "../check/report.js";
 
 /** What the commands are the face of. Each is loaded when a command needs it, and tests put in their own. */
 export interface Services {
   loadCheck(): Promise<CheckFunction>;
   loadReplay(): Promise<ReplayFunction>;
+  loadCoverage(): Promise<CoverageFunction>;
+  loadFirings(): Promise<FiringsFunction>;
   loadRules(): Promise<readonly RuleText[]>;
   loadSystems(): Promise<readonly SystemText[]>;
   loadIngest(): Promise<typeof import("../capture/ingest.js")>;
@@ -22,10 +26,32 @@ export interface ModelOptions {
 export interface CheckOptions extends ModelOptions {
   readonly together?: boolean;
   readonly maxDivergences?: number;
+  /** The expected states are gathered, not compared: called after each capture with the text of its `expected.json`. */
+  readonly onExpected?: (capture: CaptureReport, text: string | undefined) => Promise<void>;
   readonly onProgress?: (progress: { readonly path: string; readonly events: number }) => void;
 }
 
 export type CheckFunction = (inputs: Iterable<string | NamedBytes>, options?: CheckOptions) => Promise<Report>;
+
+export interface CoverageOptions extends ModelOptions {
+  readonly together?: boolean;
+  readonly onProgress?: (progress: { readonly path: string; readonly events: number }) => void;
+}
+
+export type CoverageFunction = (inputs: Iterable<string>, options?: CoverageOptions) => Promise<CoverageReport>;
+
+export interface FiringOptions extends ModelOptions {
+  readonly together?: boolean;
+  /** Operations named for each capture. */
+  readonly limit: number;
+}
+
+/** Where a rule, by its full name, fired in captures. */
+export type FiringsFunction = (
+  inputs: Iterable<string>,
+  rule: string,
+  options: FiringOptions,
+) => AsyncIterable<Firings>;
 
 export interface ReplayOptions extends ModelOptions {
   readonly together?: boolean;

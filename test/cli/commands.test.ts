@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCapture } from "../../src/capture/open.js";
@@ -37,10 +37,61 @@ describe("explain", () => {
     expect((await runWith(["explain", "share-2"])).out).toBe(full.out);
   });
 
-  it("takes several, and lists those of a specification", async () => {
-    const { out } = await runWith(["explain", "IRQ-4", "aqic"]);
+  it("lists the rules of a specification", async () => {
+    const { out } = await runWith(["explain", "aqic"]);
+    expect(out).toBe("aqic/ASG-1  Other\naqic/IRQ-4  Enable\n");
+  });
+
+  it("says where a rule fired", async () => {
+    const { code, out, asked } = await runWith(["explain", "irq-4", "run", "never", "--first", "5"]);
+    expect(code).toBe(0);
+    expect(asked.rule).toBe("aqic/IRQ-4");
     expect(out).toMatch(/^aqic\/IRQ-4 {2}Enable\n/);
-    expect(out.endsWith("\naqic/ASG-1  Other\naqic/IRQ-4  Enable\n")).toBe(true);
+    expect(out).toContain(`
+  run: 7 operations
+    operation 1, t.txt:3: pqap
+    operation 2, t.txt:3: pqap
+    5 more
+
+  never: not reached
+`);
+  });
+
+  it("goes on where a capture can't be read", async () => {
+    const { code, out } = await runWith(["explain", "IRQ-4", "broken", "never"]);
+    expect(code).toBe(3);
+    expect(out).toContain("\n  broken: it is\n    broken\n\n  never: not reached\n");
+  });
+});
+
+describe("coverage", () => {
+  it("says which rules were reached, and which not", async () => {
+    const { code, out } = await runWith(["coverage", "a", "b"]);
+    expect(code).toBe(0);
+    expect(out).toBe(`ap aqic-v9: 2 of 2 rules reached (100.0 %), 1 capture
+  looked for after each operation, and not counted: aqic/INV-1
+
+ap linux-6.1: 1 of 2 rules reached (50.0 %), 1 capture
+  not reached
+    aqic/IRQ-4  Enable
+  looked for after each operation, and not counted: aqic/INV-1
+
+no capture of dawr pre-dawr1
+`);
+  });
+
+  it("is a gate", async () => {
+    expect((await runWith(["coverage", "a", "--min", "50"])).code).toBe(0);
+    expect((await runWith(["coverage", "a", "--min", "50.1"])).code).toBe(1);
+    expect((await runWith(["coverage", "broken", "--min", "50"])).code).toBe(3);
+    expect((await runWith(["coverage", "broken", "--min", "60"])).code).toBe(1);
+  });
+
+  it("writes JSON into a file", async () => {
+    const file = join(make({}), "coverage.json");
+    const { out } = await runWith(["coverage", "a", "--reporter", `json=${file}`]);
+    expect(out).toBe("");
+    expect(JSON.parse(readFileSync(file, "utf8")).profiles[1].percent).toBe(50);
   });
 });
 

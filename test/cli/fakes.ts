@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import type { ProfileCoverage, RuleTitle } from "../../src/check/coverage.js";
 import { Output } from "../../src/cli/io.js";
 import { run } from "../../src/cli/run.js";
 import type { CheckOptions, ReplayOptions, Services } from "../../src/cli/services.js";
@@ -24,8 +25,16 @@ export class Sink extends Writable {
   }
 }
 
+function coverageOf(profile: string, reached: number, notReached: readonly RuleTitle[]): ProfileCoverage {
+  const reachedRules = [{ rule: "aqic/IRQ-1", title: "First", captures: 1, first: "a" }];
+  const invariants = [{ rule: "aqic/INV-1", title: "Pins" }];
+  const percent = reached * 50;
+  return { system: "ap", profile, captures: 1, rules: 2, reached, percent, reachedRules, notReached, invariants };
+}
+
 /** What the commands asked of the fake services. */
 export interface Asked {
+  rule: string | undefined;
   paths: unknown;
   check: CheckOptions | undefined;
   replay: ReplayOptions | undefined;
@@ -61,6 +70,24 @@ export function fakeServices(asked: Asked): Services {
         for (let operation = 1; operation <= 3000; operation++) {
           if (options?.at === undefined || options.at === operation)
             yield { operation, name: "pqap", state: { ap: {} } };
+        }
+      },
+    loadCoverage: async () => async (inputs) => ({
+      version: 1,
+      tool: { name: "kvm-conform", version: "0" },
+      captures: 2,
+      errors: [...inputs].filter((path) => path === "broken").map((path) => ({ path, error: "it is broken" })),
+      profiles: [coverageOf("aqic-v9", 2, []), coverageOf("linux-6.1", 1, [{ rule: "aqic/IRQ-4", title: "Enable" }])],
+      unused: [{ system: "dawr", profile: "pre-dawr1" }],
+    }),
+    loadFirings: async () =>
+      async function* (inputs, rule, { limit }) {
+        asked.rule = rule;
+        const firing = { name: "pqap", verdict: "checked", source: { file: "t.txt", line: 3 } } as const;
+        for (const path of inputs) {
+          if (path === "broken") yield { path, error: "it is\nbroken", total: 0, first: [] };
+          else if (path === "never") yield { path, total: 0, first: [] };
+          else yield { path, total: limit + 2, first: [1, 2].map((operation) => ({ ...firing, operation })) };
         }
       },
     loadRules: async () => [
@@ -101,7 +128,7 @@ export async function runWith(
   argv: readonly string[],
   options: { readonly signal?: AbortSignal; readonly env?: Record<string, string>; readonly stdout?: string } = {},
 ): Promise<Ran> {
-  const asked: Asked = { paths: undefined, check: undefined, replay: undefined };
+  const asked: Asked = { rule: undefined, paths: undefined, check: undefined, replay: undefined };
   const out = new Sink(options.stdout);
   const err = new Sink();
   const io = {

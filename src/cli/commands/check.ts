@@ -1,13 +1,13 @@
 import type { CommandModule } from "yargs";
 import type { Report } from "../../check/report.js";
 import { reporters } from "../../report/registry.js";
-import { writeWholeFile } from "../../report/whole-file.js";
 import type { Context } from "../context.js";
 import { UsageError } from "../errors.js";
-import { exitCodeOf } from "../exit-codes.js";
-import { modelOptions, withModelOptions } from "../options.js";
+import { exitCodeOf, exitCodes } from "../exit-codes.js";
+import { modelOptions, wholeNumber, withModelOptions } from "../options.js";
 import { startProgress } from "../progress.js";
-import { checkWritable, parseReporters, type ReportTarget } from "../report-targets.js";
+import { checkWritable, parseReporters, writeReports } from "../report-targets.js";
+import { ExpectedFiles } from "../update-expected.js";
 
 interface CheckArguments {
   readonly path: string[];
@@ -17,6 +17,8 @@ interface CheckArguments {
   readonly together: boolean;
   readonly strict: boolean;
   readonly "max-divergences": number | undefined;
+  readonly update: boolean;
+  readonly force: boolean;
   readonly "no-progress": boolean;
 }
 
@@ -49,7 +51,17 @@ export function checkCommand(context: Context): CommandModule<object, CheckArgum
           type: "number",
           requiresArg: true,
           describe: "divergences listed of a capture",
-          coerce: wholeNumber,
+          coerce: wholeNumber("--max-divergences"),
+        })
+        .option("update", {
+          type: "boolean",
+          default: false,
+          describe: "write the states into the expected.json of each capture, instead of comparing them with it",
+        })
+        .option("force", {
+          type: "boolean",
+          default: false,
+          describe: "--update also of a divergent capture, and where CI is set",
         })
         .option("no-progress", { type: "boolean", default: false, describe: "no progress line on the terminal" })
         .example("$0 check run-0815", "one capture: a directory with its recordings")
@@ -63,11 +75,13 @@ export function checkCommand(context: Context): CommandModule<object, CheckArgum
 
 async function check(context: Context, args: CheckArguments): Promise<void> {
   const { io, services } = context;
-  const targets = parseReporters(args.reporter ?? []);
+  const targets = parseReporters(args.reporter ?? [], reporters);
   for (const { file } of targets) if (file !== undefined) await checkWritable(file);
   const model = modelOptions(args, await services.loadSystems(), io.signal, true);
   const run = await services.loadCheck();
   const { together, strict, "max-divergences": maxDivergences } = args;
+  if (args.force && !args.update) throw new UsageError("--force goes with --update");
+  const expected = args.update ? new ExpectedFiles(io, args.force) : undefined;
   const progress = await startProgress(io.stderr, !args["no-progress"]);
   let report: Report;
   try {
@@ -75,28 +89,13 @@ async function check(context: Context, args: CheckArguments): Promise<void> {
       ...model,
       together,
       ...(maxDivergences === undefined ? {} : { maxDivergences }),
+      ...(expected && { onExpected: (capture, text) => expected.write(capture, text) }),
       onProgress: ({ path, events }) => progress.update(path, events),
     });
   } finally {
     progress.stop();
   }
-  context.finish(exitCodeOf(report.summary, strict));
-  // Files first: they are written although nobody reads standard output any more.
-  for (const target of targets) if (target.file !== undefined) await writeReport(report, target.reporter, target.file);
-  for (const { reporter, file } of targets) if (file === undefined) await io.stdout.writeAll(reporter.render(report));
-}
-
-async function writeReport(report: Report, reporter: ReportTarget["reporter"], file: string): Promise<void> {
-  try {
-    await writeWholeFile(file, reporter.render(report));
-  } catch (error) {
-    if (error instanceof Error && "syscall" in error)
-      throw new UsageError(`${file} can't be written: ${error.message}`);
-    throw error;
-  }
-}
-
-function wholeNumber(value: number | number[]): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new UsageError("--max-divergences: expected one whole number, 0 or more");
+  const code = exitCodeOf(report.summary, strict);
+  context.finish(code === exitCodes.conform && expected !== undefined && expected.refused > 0 ? exitCodes.usage : code);
+  await writeReports(targets, (reporter) => reporter.render(report), io.stdout);
 }

@@ -1,6 +1,10 @@
 import type { CommandModule } from "yargs";
+import type { Firings } from "../../check/firings.js";
+import { visible } from "../../report/visible.js";
 import type { Context } from "../context.js";
 import { UsageError } from "../errors.js";
+import { exitCodes } from "../exit-codes.js";
+import { modelOptions, wholeNumber, withModelOptions } from "../options.js";
 import type { RuleText } from "../services.js";
 import { wrap } from "../wrap.js";
 
@@ -8,32 +12,70 @@ import { wrap } from "../wrap.js";
 const WIDTH = 90;
 
 interface ExplainArguments {
-  readonly rule: string[];
+  readonly rule: string;
+  readonly path: string[] | undefined;
+  readonly profile: string[] | undefined;
+  readonly fact: string[] | undefined;
+  readonly together: boolean;
+  readonly first: number;
 }
 
-/** `explain RULE...`: a rule in words. */
+/** `explain RULE [PATH...]`: a rule in words, and where it fired. */
 export function explainCommand(context: Context): CommandModule<object, ExplainArguments> {
   return {
-    command: "explain <rule..>",
-    describe: "Say what a rule is: its text, the profiles that it holds in, its source",
+    command: "explain <rule> [path..]",
+    describe: "Say what a rule is: its text, profiles and source, and where it fired in captures",
     builder: (argv) =>
-      argv
-        .positional("rule", { array: true, type: "string", demandOption: true, describe: "name of the rule" })
+      withModelOptions(argv)
+        .positional("rule", { type: "string", demandOption: true, describe: "name of the rule" })
+        .positional("path", { array: true, type: "string", describe: "captures: files, directories" })
+        .option("first", {
+          type: "number",
+          requiresArg: true,
+          default: 10,
+          describe: "operations named for each capture",
+          coerce: wholeNumber("--first"),
+        })
+        .option("together", { type: "boolean", default: false, describe: "the files named are one capture" })
         .example("$0 explain ap-config/SHARE-2", "a rule by its full name")
         .example("$0 explain HSM-7", "by its ID, where only one specification has it")
+        .example("$0 explain IRQ-4 run-0815", "the operations of a capture in which it fired")
         .example("$0 explain aqic", "the names of all rules of a specification"),
     handler: (args) => explain(context, args),
   };
 }
 
 async function explain(context: Context, args: ExplainArguments): Promise<void> {
-  const rules = await context.services.loadRules();
-  const parts: string[] = [];
-  for (const name of args.rule) {
-    const ofSpecification = rules.filter(({ id }) => id.toLowerCase().startsWith(`${name.toLowerCase()}/`));
-    parts.push(ofSpecification.length > 0 ? list(ofSpecification) : describe(findRule(name, rules)));
+  const { io, services } = context;
+  const { rule: name, path: paths = [] } = args;
+  const rules = await services.loadRules();
+  const ofSpecification = rules.filter(({ id }) => id.toLowerCase().startsWith(`${name.toLowerCase()}/`));
+  if (ofSpecification.length > 0) {
+    if (paths.length > 0) throw new UsageError(`explain ${name} PATH: name one rule; ${name} is a specification`);
+    await io.stdout.writeAll([list(ofSpecification)]);
+    return;
   }
-  await context.io.stdout.writeAll([parts.join("\n")]);
+  const rule = findRule(name, rules);
+  await io.stdout.writeAll([describe(rule)]);
+  if (paths.length === 0) return;
+  const model = modelOptions(args, await services.loadSystems(), io.signal);
+  const firings = await services.loadFirings();
+  for await (const found of firings(paths, rule.id, { ...model, together: args.together, limit: args.first })) {
+    if (found.error !== undefined) context.finish(exitCodes.error);
+    await io.stdout.write(describeFirings(found));
+  }
+}
+
+/** Where a rule fired in a capture. */
+function describeFirings({ path, error, total, first }: Firings): string {
+  if (error !== undefined) return `\n  ${visible(path)}: ${error.split("\n").map(visible).join("\n    ")}\n`;
+  if (total === 0) return `\n  ${visible(path)}: not reached\n`;
+  const lines = first.map(({ operation, name, verdict, source }) => {
+    const place = `${visible(source.file)}:${source.line}`;
+    return `    operation ${operation}, ${place}: ${visible(name)}${verdict === "divergent" ? " (divergent)" : ""}\n`;
+  });
+  const more = total > first.length ? `    ${total - first.length} more\n` : "";
+  return `\n  ${visible(path)}: ${total} operation${total === 1 ? "" : "s"}\n${lines.join("")}${more}`;
 }
 
 function list(rules: readonly RuleText[]): string {

@@ -52,9 +52,7 @@ async function replay(context: Context, args: ReplayArguments): Promise<void> {
       await io.stdout.write(`${JSON.stringify(operation, null, 2)}\n`);
       return;
     }
-    throw new UsageError(
-      `--at ${at}: no model knows an operation of this number; \`replay --states jsonl\` prints all`,
-    );
+    throw new UsageError(`--at ${at}: the capture has no operation of this number`);
   }
   let text = "";
   for await (const operation of run(args.path, { ...model, delta, together })) {
