@@ -26,7 +26,7 @@ export function chooseProfile(
   if (named !== undefined) return { name: named, reason: "named on the command line" };
   const written = manifest.profile[system] ?? manifest.profile["*"];
   if (written !== undefined && known.includes(written)) return { name: written, reason: "named by the manifest" };
-  const release = manifest.kernel ?? releaseOf(environment);
+  const release = kernelOf(manifest, environment);
   const byRelease = release === undefined ? undefined : profileOfRelease(system, release);
   if (byRelease !== undefined && release !== undefined) {
     return {
@@ -52,6 +52,11 @@ function fromOptions(system: string, known: readonly string[], options: readonly
   return named;
 }
 
+/** Release of the recorded kernel, of the manifest, else of the snapshot. */
+export function kernelOf(manifest: Manifest, environment: readonly EnvironmentEvent[]): string | undefined {
+  return manifest.kernel ?? releaseOf(environment);
+}
+
 function releaseOf(environment: readonly EnvironmentEvent[]): string | undefined {
   for (const { path, value } of environment) {
     if (path === "/proc/sys/kernel/osrelease") return value;
@@ -61,11 +66,12 @@ function releaseOf(environment: readonly EnvironmentEvent[]): string | undefined
   return undefined;
 }
 
-/** By release: 5.3 to 5.19 `aqic-v9`, 6.0 and later `linux-6.1`. */
+/** By release: ap 5.3 to 5.19 `aqic-v9`, 6.0 and later `linux-6.1`; dawr before 5.12 `pre-dawr1`, later `linux-6.1`. */
 function profileOfRelease(system: string, release: string): string | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})/.exec(release);
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   const version = Number(match[1]) * 1000 + Number(match[2]);
+  if (system === "dawr") return version < 5012 ? "pre-dawr1" : "linux-6.1";
   if (system !== "ap") return undefined;
   if (version >= 6000) return "linux-6.1";
   return version >= 5003 ? "aqic-v9" : undefined;

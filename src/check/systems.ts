@@ -4,14 +4,17 @@ import { apModel } from "../model/ap/model.js";
 import { apProfiles } from "../model/ap/profile.js";
 import type { Model, ModelState } from "../model/core/model.js";
 import type { Rule } from "../model/core/rule.js";
+import { dawrModel } from "../model/dawr/model.js";
+import { dawrProfiles } from "../model/dawr/profile.js";
 import { ruleRegistry } from "../model/registry.js";
 import { ApAssembler } from "../operation/ap/assembler.js";
+import { DawrAssembler } from "../operation/dawr/assembler.js";
 import type { Operation } from "../operation/operation.js";
 import { Checker, type Judged } from "./checker.js";
 import { factsOf } from "./facts.js";
 import type { Findings } from "./findings.js";
 import { uniqueNames } from "./findings.js";
-import { type ChosenProfile, chooseProfile, wantsEveryProfile } from "./profile.js";
+import { type ChosenProfile, chooseProfile, kernelOf, wantsEveryProfile } from "./profile.js";
 import type { Tally } from "./tally.js";
 
 /** What starting a system on a capture needs. */
@@ -82,6 +85,7 @@ function system<S extends ModelState>(
       facts: factsOf(model.system, capture.manifest, options.facts),
       environment: capture.environment,
       arch: capture.manifest.arch,
+      kernel: kernelOf(capture.manifest, capture.environment),
     };
     const { maxDivergences, onJudged, wantsState = never } = options;
     const chosen = { ...setting, profile: profile.name, note: options.note };
@@ -114,6 +118,13 @@ function system<S extends ModelState>(
 
 const systems: readonly System[] = [
   system(apModel, ["s390x", "s390"], apProfiles, (_capture, emit) => new ApAssembler(emit)),
+  system(
+    dawrModel,
+    ["ppc64le", "ppc64", "powerpc64le", "powerpc64", "ppc", "powerpc"],
+    dawrProfiles,
+    ({ manifest, sources }, emit) =>
+      new DawrAssembler({ formats: sources.map(({ format }) => format), arch: manifest.arch }, emit),
+  ),
 ];
 
 /** The systems that a capture can be about: those of its machine, or all where it does not say. */

@@ -1,6 +1,8 @@
 import { apModel } from "./ap/model.js";
 import { apProfiles } from "./ap/profile.js";
 import type { Rule } from "./core/rule.js";
+import { dawrModel } from "./dawr/model.js";
+import { dawrProfiles } from "./dawr/profile.js";
 import { platformModel } from "./platform/model.js";
 import { platformProfiles } from "./platform/profile.js";
 
@@ -18,7 +20,7 @@ export interface ProfileNote {
 }
 
 /** All rules of all models. */
-export const ruleRegistry: readonly Rule[] = [...apModel.rules, ...platformModel.rules];
+export const ruleRegistry: readonly Rule[] = [...apModel.rules, ...platformModel.rules, ...dawrModel.rules];
 
 const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "name">>> = {
   "aqic-v9": {
@@ -83,8 +85,40 @@ const platformNotes: Readonly<Record<(typeof platformProfiles)[number], Omit<Pro
   },
 };
 
+const dawrNotes: Readonly<Record<(typeof dawrProfiles)[number], Omit<ProfileNote, "name">>> = {
+  "pre-dawr1": {
+    title: "the host kernel before the second DAWR (5.10)",
+    parameters: {
+      "H_SET_MODE resource 5": "unknown, left to user space",
+      "hv_guest_state version": "1",
+      "KVM_CAP_PPC_DAWR1": "none",
+      "H_SET_MODE resource 3": "mflags other than 0 and 3: -256",
+    },
+  },
+  "dawr1-v2": {
+    title: "a 5.10 tree with the four patches of the second posting (v2)",
+    parameters: {
+      "H_SET_MODE resource 5": "allowed whenever the host CPU has the second DAWR",
+      "hv_guest_state version": "2",
+      "KVM_CAP_PPC_DAWR1": "187, can't be enabled",
+      "H_SET_MODE resource 3": "mflags other than 0 and 3: -256",
+    },
+  },
+  "linux-6.1": {
+    title: "the merged form, long-term 6.1.y",
+    parameters: {
+      "H_SET_MODE resource 5": "H_FUNCTION until user space enables it for the VM",
+      "hv_guest_state version": "2",
+      "KVM_CAP_PPC_DAWR1": "194, needs KVM-HV",
+      "H_SET_MODE resource 3": "left to user space; KVM-PR answers it itself",
+      facts: "cpu, vmKind, hvModule, prModule, hostIsPseries, vmm, view, hypervisor",
+    },
+  },
+};
+
 /** The systems that are modelled, with their profiles. */
 export const systems: readonly SystemNote[] = [
   { system: "ap", profiles: apProfiles.map((name) => ({ name, ...apNotes[name] })) },
   { system: "platform", profiles: platformProfiles.map((name) => ({ name, ...platformNotes[name] })) },
+  { system: "dawr", profiles: dawrProfiles.map((name) => ({ name, ...dawrNotes[name] })) },
 ];

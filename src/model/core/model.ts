@@ -11,6 +11,8 @@ export interface Setting {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly environment: readonly EnvironmentEvent[];
   readonly arch: string | undefined;
+  /** Release of the recorded kernel, of the manifest or the snapshot. */
+  readonly kernel?: string | undefined;
   /** Remarks for the report: a fact of a wrong type, a snapshot line that cannot be. */
   note(text: string): void;
 }

@@ -1,0 +1,187 @@
+import { type Word, zeroWord } from "../../event/word.js";
+import type { VcpuRef, VmRef } from "../../operation/dawr/call.js";
+import { Journal } from "../core/journal.js";
+import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
+import { type Lpcr, unknownLpcr } from "./lpcr.js";
+import type { DawrParameters } from "./profile.js";
+
+export type VmKind = "HV" | "PR";
+
+/** Generations of QEMU's answers to a punted H_SET_MODE (HSM-11), and everything else. */
+export const vmmColumns = ["qemu-old", "qemu-p10", "qemu-ail3", "qemu-dbg", "qemu-dawr1", "other"] as const;
+export type VmmColumn = (typeof vmmColumns)[number];
+
+/** What the machine and its kernel are: the inputs of section 0.2. */
+export class Host {
+  arch206: Known<boolean> = unknown;
+  arch207s: Known<boolean> = unknown;
+  arch300: Known<boolean> = unknown;
+  arch31: Known<boolean> = unknown;
+  /** DAWR is usable; at run time only a POWER9's can change (ND-5). */
+  dawr: Known<boolean> = unknown;
+  dawr1: Known<boolean> = unknown;
+  p9PrefetchBug: Known<boolean> = unknown;
+  hvModule: Known<boolean> = unknown;
+  prModule: Known<boolean> = unknown;
+  isPseries: Known<boolean> = unknown;
+  /** Kind of VMs whose creation was not recorded. */
+  vmKind: Known<VmKind> = unknown;
+  /** The host got AIL=3 for itself (CAP-8). */
+  ownAil3: Known<boolean> = unknown;
+  /** The L0 offers the second nested interface to this L1 (K612-2). */
+  nestedPapr: Known<boolean> = unknown;
+  vmm: Known<VmmColumn> = unknown;
+  /** QEMU's machine capability ail-mode-3 (HSM-11). */
+  ailCapability: Known<boolean> = unknown;
+  /** Who answers the hcalls of a recorded guest. */
+  hypervisor: string | undefined = undefined;
+  nrCpus: number | undefined = undefined;
+  /** AIL as the host's KVM-PR sets it: "off" while PR VMs live (GUEST-8). */
+  prAil: Known<"on" | "off"> = unknown;
+  /** The firmware takes H_SET_MODE: it was seen to be called. */
+  announced = false;
+  /** Calls with (0,3,0,0) inside the KVM_CREATE_VM at hand. */
+  disabledInCreate = 0;
+}
+
+/** A virtual machine (1.1). */
+export class Vm {
+  readonly ref: VmRef;
+  /** The kernel's address, where a probe showed it. */
+  address: string | undefined = undefined;
+  kind: Known<VmKind> = unknown;
+  dawr1Enabled: Known<boolean> = unknown;
+  /** enabledHcalls, as far as the rules speak of them. */
+  setMode: Known<boolean> = unknown;
+  setDabr: Known<boolean> = unknown;
+  setXdabr: Known<boolean> = unknown;
+  nestedEnable: Known<boolean> = unknown;
+  radix: Known<boolean> = unknown;
+  /** A partition table was set. */
+  l1Ptcr: Known<boolean> = unknown;
+  /** KVM_ENABLE_CAP calls on their way (ND-6). */
+  enabling = 0;
+  live = true;
+
+  constructor(ref: VmRef) {
+    this.ref = ref;
+  }
+}
+
+export const registerNames = ["ciabr", "dawr0", "dawrx0", "dawr1", "dawrx1"] as const;
+export type RegisterName = (typeof registerNames)[number];
+
+/** A vCPU (1.2). */
+export class Vcpu {
+  readonly ref: VcpuRef;
+  readonly vm: Vm;
+  ciabr: Known<Word> = unknown;
+  dawr0: Known<Word> = unknown;
+  dawrx0: Known<Word> = unknown;
+  dawr1: Known<Word> = unknown;
+  dawrx1: Known<Word> = unknown;
+  dabr: Known<Word> = unknown;
+  dabrx: Known<Word> = unknown;
+  lpcr: Lpcr = unknownLpcr;
+  archCompat: Known<number> = unknown;
+  /** ARCH_COMPAT was set with success (K612-2). */
+  compatSet: Known<boolean> = unknown;
+  papr: Known<boolean> = unknown;
+  /** The arguments of the hcall that user space has to answer (HSM-10): GPR3 to GPR7. */
+  punted: readonly Word[] | undefined = undefined;
+
+  constructor(ref: VcpuRef, vm: Vm) {
+    this.ref = ref;
+    this.vm = vm;
+  }
+
+  /** The values of a new vCPU: zero-allocated (1). */
+  fresh(): void {
+    for (const name of registerNames) this[name] = zeroWord;
+    this.dabr = zeroWord;
+    this.dabrx = zeroWord;
+    this.archCompat = 0;
+    this.compatSet = false;
+    this.papr = false;
+  }
+}
+
+/** A value of a breakpoint register pair. */
+export interface Breakpoint {
+  readonly address: Word;
+  readonly dawrx: Word;
+}
+
+/** One breakpoint slot of a guest's CPU (1.4). */
+export interface Slot {
+  /** What the register holds; null: cleared. */
+  readonly current: Known<Breakpoint | null>;
+  /** The value of the event that occupies the slot; null: free. */
+  readonly held: Known<Breakpoint | null>;
+}
+
+export const unknownSlot: Slot = { current: unknown, held: unknown };
+
+/** A CPU of a recorded guest. */
+export class GuestCpu {
+  readonly cpu: number;
+  slot0: Slot = unknownSlot;
+  slot1: Slot = unknownSlot;
+  /** What the last watchpoint call of this CPU cleared: what the slot held before; undefined: it was no clear of slot 0. */
+  cleared0: Slot | undefined = undefined;
+
+  constructor(cpu: number) {
+    this.cpu = cpu;
+  }
+}
+
+/** The state of the powerpc system. */
+export class DawrState {
+  readonly journal = new Journal();
+  readonly parameters: DawrParameters;
+  readonly host = new Host();
+  readonly vms = new Map<number, Vm>();
+  readonly vcpus = new Map<number, Vcpu>();
+  readonly cpus = new Map<number, GuestCpu>();
+  /** How often an address of the kernel came as that of a VM. */
+  readonly addresses = new Map<string, number>();
+
+  constructor(parameters: DawrParameters) {
+    this.parameters = parameters;
+  }
+
+  vm(ref: VmRef): Vm {
+    const known = this.vms.get(ref.id);
+    if (known !== undefined) return known;
+    const vm = new Vm(ref);
+    vm.kind = this.host.vmKind;
+    this.journal.add(this.vms, ref.id, vm);
+    return vm;
+  }
+
+  vcpu(ref: VcpuRef): Vcpu {
+    const known = this.vcpus.get(ref.id);
+    if (known !== undefined) return known;
+    const vcpu = new Vcpu(ref, this.vm(ref.vm));
+    this.journal.add(this.vcpus, ref.id, vcpu);
+    return vcpu;
+  }
+
+  cpu(number: number): GuestCpu {
+    const known = this.cpus.get(number);
+    if (known !== undefined) return known;
+    const cpu = new GuestCpu(number);
+    this.journal.add(this.cpus, number, cpu);
+    return cpu;
+  }
+}
+
+/** A field that holds a truth value, as a condition. */
+export function tri(known: Known<boolean>): Tri {
+  return is(known, true);
+}
+
+/** The value of a register, where it is known. */
+export function plain<T>(known: Known<T>): T | undefined {
+  return isKnown(known) ? known : undefined;
+}

@@ -1,0 +1,167 @@
+import { fieldOf, type ProbeEvent } from "../../event/event.js";
+import type { Word } from "../../event/word.js";
+import type { ObservedResult } from "../operation.js";
+import type { GuestCaller, GuestHcall, Pairing } from "./call.js";
+import type { Emit } from "./hcall-lines.js";
+import { codeName, H_SET_MODE, hcallName } from "./numbers.js";
+import { numberField, wordField } from "./words.js";
+
+/** A line before an hcall that tells what it is. */
+type Announced =
+  | { readonly kind: "hset"; readonly number: number; readonly args: readonly Word[] }
+  | {
+      readonly kind: "caller";
+      readonly number: number;
+      readonly caller: GuestCaller;
+      readonly watchpoint: GuestHcall["watchpoint"];
+    };
+
+interface Pending {
+  readonly event: ProbeEvent;
+  readonly number: number | undefined;
+  readonly caller: GuestCaller;
+  readonly args: readonly Word[] | undefined;
+  readonly watchpoint: GuestHcall["watchpoint"];
+  readonly inCreate: boolean;
+}
+
+/** Announcements of one task that wait for their hcall: interrupts may make others in between. */
+const DEPTH = 8;
+
+const callers: ReadonlyMap<string, GuestCaller> = new Map([
+  ["pseries_disable_reloc_on_exc", "disable-reloc"],
+  ["pseries_enable_reloc_on_exc", "enable-reloc"],
+  ["pseries_big_endian_exceptions", "big-endian"],
+]);
+
+const noExit: ObservedResult = { kind: "unknown", reason: "no line of its exit" };
+
+/** Pairs the guest's own hcall lines per CPU, and gives them the arguments that probes before them show (GUEST-12). */
+export class GuestHcallLines {
+  private readonly emit: Emit;
+  private readonly pending = new Map<number, Pending>();
+  private readonly announced = new Map<number, Announced[]>();
+  /** CPUs whose next exit must have an entry. */
+  private readonly seen = new Set<number>();
+
+  constructor(emit: Emit) {
+    this.emit = emit;
+  }
+
+  announce(event: ProbeEvent): void {
+    const line = announcement(event);
+    if (line === undefined) return;
+    const stack = this.announced.get(event.tid);
+    if (stack === undefined) this.announced.set(event.tid, [line]);
+    else if (stack.push(line) > DEPTH) stack.shift();
+  }
+
+  entry(event: ProbeEvent, inCreate: boolean): void {
+    const before = this.pending.get(event.cpu);
+    if (before !== undefined) this.finish(before, before.event, "no-exit", undefined, noExit);
+    this.seen.add(event.cpu);
+    const number = numberField(event, "opcode");
+    const stack = this.announced.get(event.tid);
+    let args: readonly Word[] | undefined;
+    let caller: GuestCaller = "direct";
+    let watchpoint: GuestHcall["watchpoint"];
+    let top = stack?.at(-1);
+    if (stack !== undefined && top?.kind === "hset" && top.number === number) {
+      args = top.args;
+      stack.pop();
+      top = stack.at(-1);
+    }
+    if (stack !== undefined && top?.kind === "caller" && top.number === number) {
+      ({ caller, watchpoint } = top);
+      stack.pop();
+    }
+    this.pending.set(event.cpu, { event, number, caller, args, watchpoint, inCreate });
+  }
+
+  exit(event: ProbeEvent): void {
+    const entry = this.pending.get(event.cpu);
+    this.pending.delete(event.cpu);
+    const first = !this.seen.has(event.cpu);
+    this.seen.add(event.cpu);
+    const value = Number(fieldOf(event, "retval") ?? "");
+    const name = codeName(value);
+    const result: ObservedResult = !Number.isFinite(value)
+      ? noExit
+      : name === undefined
+        ? { kind: "value", value }
+        : { kind: "error", errno: name };
+    const pairing: Pairing = entry !== undefined ? "both" : first ? "excused" : "no-entry";
+    this.finish(entry, event, pairing, numberField(event, "opcode"), result);
+  }
+
+  /** Events were lost, on one CPU or on all (-1). */
+  lost(cpu: number): void {
+    this.announced.clear();
+    if (cpu < 0) {
+      this.pending.clear();
+      this.seen.clear();
+    } else {
+      this.pending.delete(cpu);
+      this.seen.delete(cpu);
+    }
+  }
+
+  finishAll(): void {
+    for (const entry of this.pending.values()) this.finish(entry, entry.event, "excused", undefined, noExit);
+    this.pending.clear();
+  }
+
+  private finish(
+    entry: Pending | undefined,
+    end: ProbeEvent,
+    pairing: Pairing,
+    exitNumber: number | undefined,
+    result: ObservedResult,
+  ): void {
+    const number = entry?.number ?? exitNumber;
+    const call: GuestHcall = {
+      kind: "hcall-guest",
+      cpu: end.cpu,
+      pairing,
+      number,
+      exitNumber,
+      caller: entry?.caller ?? "direct",
+      args: entry?.args,
+      watchpoint: entry?.watchpoint,
+      inCreate: entry?.inCreate ?? false,
+    };
+    this.emit(call, nameOf(number), result, entry?.event ?? end, end);
+  }
+}
+
+/** Hcalls that no rule speaks of share a name. */
+function nameOf(number: number | undefined): string {
+  const name = number === undefined ? "?" : hcallName(number);
+  return name.startsWith("H_") ? `guest hcall ${name}` : "guest hcall";
+}
+
+function announcement(event: ProbeEvent): Announced | undefined {
+  if (event.name === "hset") {
+    const number = numberField(event, "op");
+    if (number === undefined) return undefined;
+    const args: Word[] = [];
+    for (const key of ["flags", "res", "v1", "v2"]) {
+      const word = wordField(event, key);
+      if (word === undefined) break;
+      args.push(word);
+    }
+    return { kind: "hset", number, args };
+  }
+  if (event.name === "pseries_set_dawr") {
+    const slot = wordField(event, "a") ?? wordField(event, "nr");
+    const address = wordField(event, "b") ?? wordField(event, "dawr");
+    const dawrx = wordField(event, "c") ?? wordField(event, "dawrx");
+    const watchpoint =
+      slot === undefined || address === undefined || dawrx === undefined
+        ? undefined
+        : { slot: slot.hi === 0 ? slot.lo : -1, address, dawrx };
+    return { kind: "caller", number: H_SET_MODE, caller: "watchpoint", watchpoint };
+  }
+  const caller = callers.get(event.name);
+  return caller === undefined ? undefined : { kind: "caller", number: H_SET_MODE, caller, watchpoint: undefined };
+}
