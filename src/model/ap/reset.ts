@@ -10,7 +10,7 @@ import { free, freeIfSeen } from "./free.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
-import { interruptsOn, queueEmpty, responseCode } from "./status.js";
+import { interruptsOn, queueEmpty, responseCode, statusText } from "./status.js";
 import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
 
 export const RST_1 = aqicRule(
@@ -69,6 +69,8 @@ export const PLUG_4 = configRule(
 
 const EBUSY = -16;
 const EIO = -5;
+/** Every caller asks for one repetition (RST-1, RST-2). */
+const RETRY = 1;
 
 /** A queue that is reset, or may be where it is not known whether it belongs to the set. */
 export interface Candidate {
@@ -233,19 +235,38 @@ export function resetQueue(x: Trial, s: ApState, queue: Queue, implied?: number)
 
 /** The line that shows the result of a reset. */
 function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefined): number | undefined {
+  const instructions = x.certain("hw_zapq") && x.certain("hw_tapq");
   const line = x.expect(
     "reset_queue",
     (seen) => {
       if (seen.apqn !== queue.apqn) return `reset_queue ${apqnText(seen.apqn)}`;
-      const fits =
-        expected === undefined ? seen.rc === 0 || seen.rc === EBUSY || seen.rc === EIO : seen.rc === expected;
-      return fits ? undefined : `reset_queue ${apqnText(seen.apqn)} rc ${seen.rc}`;
+      if (seen.retry !== RETRY) return `reset_queue ${apqnText(seen.apqn)} retry ${seen.retry}`;
+      const fits = expected === undefined || seen.rc === expected;
+      if (!fits || !isResetResult(seen.rc)) return `reset_queue ${apqnText(seen.apqn)} rc ${seen.rc}`;
+      if (seen.status === undefined) return undefined;
+      const known = instructions ? queue.status === seen.status : canAnswer(s, seen.status, seen.rc);
+      return known ? undefined : `reset_queue ${apqnText(seen.apqn)} rc ${seen.rc} status ${statusText(seen.status)}`;
     },
     () => `reset_queue ${apqnText(queue.apqn)}${expected === undefined ? "" : ` rc ${expected}`}`,
     s.parameters.old ? RST_1 : RST_2,
   );
   if (line?.status !== undefined) s.journal.set(queue, "status", line.status);
   return expected ?? line?.rc;
+}
+
+/** INV-21. */
+function isResetResult(rc: number): boolean {
+  return rc === 0 || rc === EBUSY || rc === EIO;
+}
+
+/**
+ * Whether a reset with that result can have seen that status word last (RST-1, RST-2): where the reset ends with a ZAPQ,
+ * its response code decides; that of a TAPQ after it is ignored.
+ */
+function canAnswer(s: ApState, status: number, rc: number): boolean {
+  const code = responseCode(status);
+  if (s.parameters.old) return rc === 0 || (rc === EBUSY) === (code === 0x02 || code === 0x05);
+  return rc !== EIO || code > 0x04;
 }
 
 /** A reset of which only the result is recorded, or nothing: its line says which codes the queue can have answered. */
