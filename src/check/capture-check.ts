@@ -116,5 +116,8 @@ function runsThatCount(runs: readonly SystemRun[]): readonly SystemRun[] {
     ({ checker: { tally, findings } }) =>
       tally.operations + findings.divergences.length + findings.divergencesLeftOut > 0,
   );
+  // Systems share system calls: one that the recording is certainly about outweighs those that only could be meant.
+  const evident = met.filter((run) => run.evident());
+  if (evident.length > 0) return evident;
   return met.length > 0 ? met : runs.slice(0, 1);
 }

@@ -6,10 +6,13 @@ import type { Model, ModelState } from "../model/core/model.js";
 import type { Rule } from "../model/core/rule.js";
 import { dawrModel } from "../model/dawr/model.js";
 import { dawrProfiles } from "../model/dawr/profile.js";
+import { platformModel } from "../model/platform/model.js";
+import { platformProfiles } from "../model/platform/profile.js";
 import { ruleRegistry } from "../model/registry.js";
 import { ApAssembler } from "../operation/ap/assembler.js";
 import { DawrAssembler } from "../operation/dawr/assembler.js";
 import type { Operation } from "../operation/operation.js";
+import { PlatformAssembler, type PlatformRecorders } from "../operation/platform/assembler.js";
 import { Checker, type Judged } from "./checker.js";
 import { factsOf } from "./facts.js";
 import type { Findings } from "./findings.js";
@@ -47,12 +50,16 @@ export interface SystemRun {
   readonly checker: Judge;
   /** With `--profile all`: every profile of the system, the chosen one among them. Else empty. */
   readonly every: readonly { readonly profile: string; readonly checker: Judge }[];
+  /** Whether something was recorded that can only be about this system. */
+  evident(): boolean;
   push(event: Event): void;
   finish(): void;
 }
 
 /** Makes the operations of one system out of the stream of events. */
 interface Assembler {
+  /** Set where something was recorded that can only be about its system. */
+  readonly evident?: boolean;
   push(event: Event): void;
   finish(): void;
 }
@@ -109,6 +116,7 @@ function system<S extends ModelState>(
       profile,
       checker,
       every,
+      evident: () => assemble.evident === true,
       push: (event) => assemble.push(event),
       finish: () => assemble.finish(),
     };
@@ -116,8 +124,26 @@ function system<S extends ModelState>(
   return { system: model.system, archs, start };
 }
 
+/** System calls are those of strace where it recorded; the trace of the kernel shows the same ones once more. */
+function platformRecorders({ sources }: Capture): PlatformRecorders {
+  const straces = sources.flatMap(({ format }, i) => (format === "strace" ? [i] : []));
+  return {
+    callSources: straces.length > 0 ? new Set(straces) : undefined,
+    severalSources: straces.length > 1,
+    structures: sources.some(({ probes }) => probes?.some((name) => STRUCTURE_PROBES.has(name)) === true),
+  };
+}
+
+const STRUCTURE_PROBES: ReadonlySet<string> = new Set(["ioctl_in", "ioctl_out", "set_irqs", "set_irqs_out"]);
+
 const systems: readonly System[] = [
   system(apModel, ["s390x", "s390"], apProfiles, (_capture, emit) => new ApAssembler(emit)),
+  system(
+    platformModel,
+    ["arm64", "aarch64"],
+    platformProfiles,
+    (capture, emit) => new PlatformAssembler(emit, platformRecorders(capture)),
+  ),
   system(
     dawrModel,
     ["ppc64le", "ppc64", "powerpc64le", "powerpc64", "ppc", "powerpc"],

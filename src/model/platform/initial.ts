@@ -25,7 +25,7 @@ export function initialState(setting: Setting): PlatformState {
   const pageSize = facts.number(setting.facts, "pageSize", "");
   if (pageSize !== undefined && pageSize >= 512) machine.pageSize = pageSize;
   machine.nrIrqs = facts.number(setting.facts, "nrIrqs", "") ?? machine.nrIrqs;
-  const devices = setting.facts["devices"];
+  const devices = setting.facts.devices;
   if (isRecord(devices)) {
     for (const [name, given] of Object.entries(devices).slice(0, MOST)) {
       if (isRecord(given)) readDevice(s, facts, name, given);

@@ -1,7 +1,7 @@
 import type { PlatformDeviceRef, VfioIoctl } from "../../operation/platform/call.js";
 import { VFIO } from "../../operation/platform/requests.js";
 import { deviceName } from "../../operation/platform/syscalls.js";
-import { is, isKnown, valueOf as knownValue, not, type Tri, unknown } from "../core/known.js";
+import { is, isKnown, type Known, valueOf as knownValue, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { readable, shortage, unknownStructure } from "./argument.js";
 import { deviceNamed, deviceOf, tainted } from "./devices.js";
@@ -143,10 +143,19 @@ function firstOpen(x: Trial, s: PlatformState, device: Device): boolean {
   return false;
 }
 
+/**
+ * Whether a failing reset refuses the open. AMBA devices always require it (1.1). A device without reset function can only
+ * be bound where none is required (VDEV-1): that it is there outweighs a fact about the module.
+ */
+function resetRequired(s: PlatformState, device: Device): Known<boolean> {
+  if (device.bus === "amba") return true;
+  return device.hasReset === false ? unknown : s.machine.resetRequired;
+}
+
 /** VDEV-3. */
 function resetRefuses(x: Trial, s: PlatformState, device: Device): boolean {
   const { result } = x.operation;
-  const required = s.machine.resetRequired;
+  const required = resetRequired(s, device);
   if (required === false) return false;
   if (device.hasReset === false) return x.refuse(is(required, true), "EINVAL", VDEV_3);
   if (device.resetResult === 0) return false;

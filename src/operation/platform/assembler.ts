@@ -56,10 +56,16 @@ export class PlatformAssembler {
   private readonly lastComplete = new Map<number, Open>();
   private readonly recorders: PlatformRecorders;
   private sequence = 0;
+  private noted = false;
 
   constructor(emit: (group: readonly Operation[]) => void, recorders: PlatformRecorders) {
     this.overlaps = new Overlaps(emit, (operation) => operation.returned);
     this.recorders = recorders;
+  }
+
+  /** Argument notes, groups without IOMMU, and the drivers' own files belong to no other system. */
+  get evident(): boolean {
+    return this.noted || this.syscalls.platformSeen;
   }
 
   /** Takes the next event of the stream. */
@@ -253,6 +259,7 @@ export class PlatformAssembler {
   // --- notes
 
   private note(note: Note, event: SyscallEvent, state: TaskState): void {
+    this.noted = true;
     if (note.kind === "out") {
       const { running } = state;
       const belongs = running?.returned === true && state.seq !== undefined && state.seq === note.seq;

@@ -22,7 +22,7 @@ function argumentOf(event: ProbeEvent): Argument {
   const bytes = bytesField(event);
   if (bytes !== undefined) return { kind: "bytes", bytes, mapped: undefined, writable: true };
   const words = ["argsz", "w1", "w2", "w3"].map((key) => numberField(event, key));
-  const known = words.findIndex((word) => word === undefined);
+  const known = words.indexOf(undefined);
   const count = known < 0 ? words.length : known;
   if (count === 0) return { kind: "unknown", reason: "the probe line has no structure" };
   const read = new Uint8Array(4 * count);

@@ -43,6 +43,8 @@ export class SyscallDecoder {
   private readonly inFlight: PlatformOpenFile[][] = [];
   /** A VFIO file was met: operations on eventfds and on wrong descriptors belong to the story from then on. */
   vfioSeen = false;
+  /** A file was met that only VFIO platform devices have. */
+  platformSeen = false;
 
   constructor(tasks: TaskTable<PlatformFile>) {
     this.tasks = tasks;
@@ -363,6 +365,8 @@ export class SyscallDecoder {
     const replaced =
       fd === undefined ? undefined : this.descriptors.allocate(task, fd, object, closesOnExec(flags), true);
     if (object.kind === "container" || object.kind === "group") this.vfioSeen = true;
+    if (object.kind === "group" && object.group.group.startsWith("noiommu-")) this.platformSeen = true;
+    if (object.kind === "driver" && object.owner.startsWith("vfio-")) this.platformSeen = true;
     if (object.kind === "container") {
       const container = fd === undefined ? undefined : object.container;
       return { call: { kind: "vfio-container-open", container }, name: "open VFIO container" };
