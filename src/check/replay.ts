@@ -1,3 +1,4 @@
+import type { NamedBytes } from "../capture/bytes.js";
 import type { Capture } from "../capture/capture.js";
 import { InputError } from "../capture/input-error.js";
 import { openCapture } from "../capture/open.js";
@@ -36,10 +37,10 @@ export interface ReplayLine {
  * the operations that one recorded line completes, and no more.
  * @throws InputError where the capture cannot be opened.
  */
-export async function* replay(path: string, options: ReplayOptions = {}): AsyncGenerator<ReplayLine> {
+export async function* replay(input: string | NamedBytes, options: ReplayOptions = {}): AsyncGenerator<ReplayLine> {
   const { signal } = options;
   const opening = { together: options.together ?? false, ...(signal && { signal }) };
-  const capture = await openCapture(path, opening);
+  const capture = await openCapture(input, opening);
   if ("error" in capture) throw new InputError(`${capture.path}: ${capture.error}`);
   const lines = new Lines(capture, options);
   for await (const batch of capture.events(signal)) {
