@@ -1,6 +1,8 @@
 import { Bits, joinBits } from "../core/bits.js";
 import { join, OneOf } from "../core/known.js";
+import type { FactSet } from "./guest-facts.js";
 import { ApState, Card, DeviceFile, Group, Guest, Mdev, Queue, VcpuTask } from "./state.js";
+import type { Place } from "./table.js";
 
 /** A copy of a state that shares nothing that can change: for a fork of the check. */
 export function cloneState(s: ApState): ApState {
@@ -33,7 +35,17 @@ function copyFields(from: object, to: object, twins: ReadonlyMap<object, object>
 function translated(value: unknown, twins: ReadonlyMap<object, object>): unknown {
   if (value instanceof OneOf) return new OneOf(value.values.map((one: unknown) => translated(one, twins)));
   if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, translated(one, twins)]));
+  if (isPlace(value)) {
+    return value.kind === "head"
+      ? { ...value, mdev: translated(value.mdev, twins) }
+      : { ...value, queue: translated(value.queue, twins) };
+  }
   return twins.get(value) ?? value;
+}
+
+function isPlace(value: object): value is Place {
+  return "kind" in value && (value.kind === "head" || value.kind === "next");
 }
 
 /** Fields that always hold a value: of two runs that end differently there, the later place in time, or the first, counts. */
@@ -51,16 +63,23 @@ const PLAIN = new Set([
   "status",
   "mdev",
   "served",
+  "strayIrq",
 ]);
 
 /** What a field allows after two runs that both explain an observation. */
 export function joinField(object: object, key: string, a: unknown, b: unknown): unknown {
   if (a === b) return a;
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
+  if (object instanceof Guest && key === "facts") return joinFacts(a, b);
   if (PLAIN.has(key) && !(object instanceof DeviceFile)) {
     return typeof a === "number" && typeof b === "number" ? Math.max(a, b) : a;
   }
   return join(a, b);
+}
+
+/** Combinations that either run leaves possible. */
+function joinFacts(a: unknown, b: unknown): FactSet {
+  return Number(a) | Number(b);
 }
 
 /** A text that two states have in common exactly if all their objects have the same fields. */

@@ -1,7 +1,9 @@
 import { sameWord, wordText, zeroWord } from "../../event/word.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { free, IRQ_11 } from "./free.js";
+import { IRQ_12, learnDisable, learnTest } from "./hardware.js";
 import { aqicRule } from "./profile.js";
 import type { ApState, Queue } from "./state.js";
 import { interruptsOn, responseCode } from "./status.js";
@@ -18,11 +20,23 @@ export const IRQ_8 = aqicRule(
   "Up to five TAPQs: 00 or 02 with the bit clear ends the wait, the bit set or 05 goes on, any other code gives up.",
   "vfio_ap_wait_for_irqclear",
 );
+export const IRQ_9 = aqicRule(
+  "IRQ-9",
+  "Disable exhausted",
+  "After six attempts with 02 or 05 the registration is freed all the same, although the interrupt may still be on; the last status is returned.",
+  "vfio_ap_irq_disable",
+);
 export const IRQ_13 = aqicRule(
   "IRQ-13",
   "Lost status on some hosts",
   "A host whose AQIC reads its status from the wrong half of the register sees response code 00 whatever the queue answered.",
   "asm/ap.h:ap_aqic",
+);
+export const IRQ_15 = aqicRule(
+  "IRQ-15",
+  "Disable without a registration",
+  "The same sequence; hardware normally answers 07, which the guest gets, and there is nothing to free.",
+  "vfio_ap_irq_disable",
 );
 
 const MAX_DISABLE_ATTEMPTS = 6;
@@ -38,13 +52,27 @@ export function seenStatus(x: Trial, s: ApState, hardware: number): number {
 }
 
 /**
+ * IRQ-13: the status that the driver saw of an AQIC which is not recorded, by what the guest got: on a host that loses
+ * it, it is none. Undefined where the guest's answer is not recorded either.
+ */
+export function unseenStatus(x: Trial, s: ApState, answer: number | undefined): number | undefined {
+  if (s.host.aqicStatus === "lost") {
+    x.by(IRQ_13);
+    return 0;
+  }
+  return answer;
+}
+
+/**
  * IRQ-7: disables the interrupt of a queue and frees its registration. The status of the last host AQIC, or `answer`
  * (what the guest got) where the host's instructions are not recorded.
  */
 export function disable(x: Trial, s: ApState, queue: Queue, answer: number | undefined): number | undefined {
   x.by(IRQ_7);
-  let status: number | undefined = answer;
-  for (let attempt = 1; attempt <= MAX_DISABLE_ATTEMPTS; attempt++) {
+  if (queue.savedIsc === null && queue.savedNib === null) x.by(IRQ_15);
+  let status: number | undefined;
+  let attempts = 0;
+  while (attempts < MAX_DISABLE_ATTEMPTS) {
     const effect = x.expect(
       "hw_aqic",
       (seen) =>
@@ -53,17 +81,20 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
       IRQ_7,
     );
     if (effect === undefined) {
-      skipHost(x, queue);
+      status = unseenStatus(x, s, answer);
       break;
     }
-    s.journal.set(queue, "status", effect.status);
+    attempts++;
+    learnDisable(x, s, queue, effect.status);
     status = seenStatus(x, s, effect.status);
     const rc = responseCode(status);
+    if (rc === 0x07 && isKnown(queue.savedIsc) && queue.savedIsc !== null) x.by(IRQ_12);
     if (rc === 0x00 || rc === 0x07) {
       waitForClear(x, s, queue);
       break;
     }
     if (rc !== 0x02 && rc !== 0x05) break;
+    if (attempts === MAX_DISABLE_ATTEMPTS) exhausted(x, queue);
   }
   free(x, s, queue);
   if (s.parameters.profile === "aqic-v9") {
@@ -73,7 +104,17 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
   return status;
 }
 
-/** Host instructions on a queue of which only some kinds were recorded: what is there is taken, and says nothing. */
+/** IRQ-9. */
+function exhausted(x: Trial, queue: Queue): void {
+  x.by(IRQ_9);
+  if (!isKnown(queue.savedNib) || queue.savedNib === null) return;
+  x.knownDefect(
+    `the NIB of ${apqnText(queue.apqn)} is unpinned although its interrupt may still be on: six attempts to disable it failed`,
+    IRQ_9,
+  );
+}
+
+/** The host's instructions on one queue where not all of them are recorded: those that are cannot be followed step by step. */
 export function skipHost(x: Trial, queue: Queue): void {
   for (;;) {
     const apqn = x.peek("hw_tapq")?.apqn ?? x.peek("hw_aqic")?.apqn;
@@ -92,7 +133,7 @@ function waitForClear(x: Trial, s: ApState, queue: Queue): void {
       IRQ_8,
     );
     if (effect === undefined) return;
-    s.journal.set(queue, "status", effect.status);
+    learnTest(x, s, queue, effect.status);
     const rc = responseCode(effect.status);
     if ((rc === 0x00 || rc === 0x02) && !interruptsOn(effect.status)) return;
     if (rc !== 0x00 && rc !== 0x02 && rc !== 0x05) return;

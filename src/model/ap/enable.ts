@@ -1,15 +1,24 @@
 import type { Word } from "../../event/word.js";
 import { addressText, sameWord, wordOf, wordText } from "../../event/word.js";
-import { isKnown } from "../core/known.js";
+import { apqnText } from "../../operation/ap/attribute.js";
+import type { Refusal } from "../../operation/ap/log-decode.js";
+import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { disable, seenStatus } from "./disable.js";
-import { forget, free, unpin, unregister } from "./free.js";
+import { disable, seenStatus, unseenStatus } from "./disable.js";
+import { free, unpin, unregister } from "./free.js";
 import { pointerFits } from "./guests.js";
-import { countGisc, countPin } from "./ledger.js";
+import { CODES, canAnswerEnable, IRQ_12, learnEnable } from "./hardware.js";
+import { AQIC_4, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
 import { aqicRule, V9_V12, V61 } from "./profile.js";
 import type { ApState, Guest, Queue } from "./state.js";
-import { responseCode } from "./status.js";
+import { rcText, responseCode } from "./status.js";
 
+export const NIB_1 = aqicRule(
+  "NIB-1",
+  "NIB operand",
+  "GR2 as a guest absolute address, all 64 bits: no alignment, no prefixing, no storage key.",
+  "vfio_ap_ops.c:handle_pqap, vfio_ap_irq_enable",
+);
 export const NIB_2 = aqicRule(
   "NIB-2",
   "NIB zero",
@@ -36,18 +45,29 @@ export const GISC_1 = aqicRule(
   "The count of the guest's interruption subclass goes up and the host's own ISC is returned.",
   "kvm_s390_gisc_register",
 );
+export const GISC_3 = aqicRule(
+  "GISC-3",
+  "ISC 0 is real",
+  "Subclass 0 counts like the others; only 0xff means that nothing is registered.",
+  "v9 3/4, constant VFIO_AP_ISC_INVALID",
+);
 export const GISC_4 = aqicRule(
   "GISC-4",
   "Registration fails",
-  "The page is unpinned again and the guest gets response code 08; no instruction is issued and the old registration stays.",
+  "linux-6.1: the page is unpinned again and the guest gets response code 08; no instruction is issued and the old registration stays. Before, the error is not looked at: its low bits become the host's ISC, the GISA origin is 0, and the instruction is issued.",
   "vfio_ap_irq_enable",
-  V61,
 );
 export const GISC_5 = aqicRule(
   "GISC-5",
   "Control word of the host's AQIC",
   "IR, the guest's ISC, the GISA origin and the host's ISC; zone and GISA format are zero.",
   "vfio_ap_irq_enable; asm/ap.h",
+);
+export const INV_19 = aqicRule(
+  "INV-19",
+  "Control words",
+  "Every enabling control word is made of the guest's ISC, its GISA origin and the host's ISC (GISC-5).",
+  "invariant",
 );
 export const IRQ_1 = aqicRule(
   "IRQ-1",
@@ -73,6 +93,12 @@ export const IRQ_4 = aqicRule(
   "A complete disable runs and frees the old registration; the new pin and the new ISC registration are never undone.",
   "vfio_ap_irq_enable, default branch",
 );
+export const IRQ_5 = aqicRule(
+  "IRQ-5",
+  "Enable never retries",
+  "One enabling host AQIC for each request of the guest, whatever it answers.",
+  "vfio_ap_irq_enable",
+);
 export const IRQ_6 = aqicRule(
   "IRQ-6",
   "Status of a failed enable",
@@ -90,41 +116,88 @@ export const NIB_6 = aqicRule(
 /** Status words that handler V makes itself (AQIC-8, NIB-2, GISC-4). */
 export const madeStatus = (rc: number): number => rc << 16;
 
-/** IRQ-1: enables the interrupt of a queue; the status for the guest, undefined where it cannot be known. */
+/** Return codes of a pin that failed (NIB-4): EINVAL, ENODEV, EPERM, EFAULT, ENOMEM, EBUSY, EACCES, ENOTTY. */
+const PIN_FAILURES: ReadonlySet<number> = new Set([-22, -19, -1, -14, -12, -16, -13, -25]);
+/** A guest without a GISA (GISC-1). */
+const ENODEV = -19;
+
+/** What a guest asks for: an interrupt of its ISC, told by the byte at `nib`. */
+export interface EnableRequest {
+  readonly isc: number;
+  readonly nib: Word;
+  /** What the guest got, where that is recorded: the status word. */
+  readonly answer: number | undefined;
+}
+
+/**
+ * IRQ-1: enables the interrupt of a queue for a guest (null: the queue's mdev has lost it); the status for the guest,
+ * undefined where it cannot be known.
+ */
 export function enable(
   x: Trial,
   s: ApState,
-  guest: Guest,
+  guest: Guest | null,
   queue: Queue,
-  isc: number,
-  nib: Word,
-  answer: number | undefined,
+  request: EnableRequest,
 ): number | undefined {
-  x.by(IRQ_1);
+  x.by(IRQ_1, NIB_1, IRQ_5);
+  const { nib, answer } = request;
   if (!s.parameters.old) {
     if (nib.hi === 0 && nib.lo === 0) {
       x.by(NIB_2);
+      refusedBy(x, "nib");
       return madeStatus(0x06);
     }
-    if (notInMemory(x, answer)) return madeStatus(0x06);
+    if (notInMemory(x, s, guest, nib, answer)) {
+      refusedBy(x, "nib");
+      return madeStatus(0x06);
+    }
   }
   const iova = s.parameters.old ? pageOf(nib) : nib;
+  if (!pin(x, iova, answer)) {
+    refusedBy(x, "pin");
+    return madeStatus(0x06);
+  }
+  if (guest === null) {
+    crash(x, s, "the interrupt of a queue is enabled where its mdev has no guest", AQIC_4);
+    return undefined;
+  }
   const key = addressText(iova);
-  const pin = x.expect(
+  shares(x, guest, key);
+  countPin(s, guest, key, 1);
+  const nisc = register(x, s, guest, request.isc);
+  if (nisc !== undefined && nisc < 0) {
+    x.by(GISC_4);
+    if (!s.parameters.old) {
+      refusedBy(x, "gisc");
+      unpin(x, s, guest, key, GISC_4);
+      return madeStatus(0x08);
+    }
+  }
+  return enableOnHost(x, s, guest, queue, key, nisc, request);
+}
+
+/** The driver's log says the same, where it is recorded (appendix C). */
+function refusedBy(x: Trial, reason: Refusal): void {
+  x.hint("aqic_refused", (seen) => (seen.reason === reason ? undefined : seen.reason));
+}
+
+/** NIB-4: whether one page was pinned. */
+function pin(x: Trial, iova: Word, answer: number | undefined): boolean {
+  const seen = x.expect(
     "pin_pages",
-    (effect) => (sameWord(effect.iova, iova) && effect.npage === 1 ? undefined : `pin of ${wordText(effect.iova)}`),
+    (effect) => {
+      if (!sameWord(effect.iova, iova) || effect.npage !== 1) return `pin of ${wordText(effect.iova)}`;
+      return effect.rc === 1 || PIN_FAILURES.has(effect.rc) ? undefined : `pin_pages rc ${effect.rc}`;
+    },
     () => `pin_pages iova ${wordText(iova)}`,
     NIB_4,
   );
-  const pinned = pin === undefined ? answer === undefined || responseCode(answer) !== 0x06 : pin.rc === 1;
-  if (!pinned) return madeStatus(0x06);
-  countPin(s, guest, key, 1);
-  const registered = register(x, s, guest, isc);
-  if (registered !== undefined && registered < 0 && !s.parameters.old) {
-    unpin(x, s, guest, key, GISC_4);
-    return madeStatus(0x08);
-  }
-  return enableOnHost(x, s, guest, queue, isc, key, registered, answer);
+  return seen === undefined ? answer === undefined || responseCode(answer) !== 0x06 : seen.rc === 1;
+}
+
+function shares(x: Trial, guest: Guest, key: string): void {
+  if (isKnown(guest.pins) && guest.pins.has(key)) x.by(NIB_10);
 }
 
 /** The page of an address: the old profiles pin and remember whole pages (NIB-4, pinKey). */
@@ -133,32 +206,57 @@ function pageOf(nib: Word): Word {
 }
 
 /** NIB-6: page 0 is remembered as "nothing saved" by the old profiles, and never unpinned. */
-function savedKey(x: Trial, s: ApState, key: string): string | null {
+function savedKey(x: Trial, s: ApState, guest: Guest, queue: Queue, key: string): string | null {
   if (!s.parameters.old || key !== "0x0") return key;
-  x.by(NIB_6);
   x.knownDefect("the NIB lies in guest page 0: the page stays pinned for ever", NIB_6);
+  leakPin(s, guest, key, queue.apqn, NIB_6);
   return null;
 }
 
-/** NIB-3: which pages are memory is not recorded; that nothing was pinned shows it. */
-function notInMemory(x: Trial, answer: number | undefined): boolean {
-  if (x.peek("pin_pages") !== undefined) return false;
-  if (answer !== undefined && answer !== madeStatus(0x06)) return false;
-  const refused = x.certain("pin_pages") || x.either("unknown");
+/** NIB-3: which pages are memory is not recorded; whether the page is pinned shows it, and is so the next time too. */
+function notInMemory(x: Trial, s: ApState, guest: Guest | null, nib: Word, answer: number | undefined): boolean {
+  const page = addressText(pageOf(nib));
+  const known = guest === null || !isKnown(guest.pages) ? undefined : guest.pages.get(page);
+  const refused = known === undefined ? refusedUnseen(x, answer) : !known;
   if (refused) x.by(NIB_3);
+  if (known === undefined && guest !== null) learnPage(x, s, guest, page, !refused);
   return refused;
 }
 
+function refusedUnseen(x: Trial, answer: number | undefined): boolean {
+  if (x.peek("pin_pages") !== undefined) return false;
+  if (answer !== undefined && answer !== madeStatus(0x06)) return false;
+  return x.certain("pin_pages") || x.either("unknown");
+}
+
+/** Pages beyond this many are not remembered. */
+const PAGES = 64;
+
+/** Slots change by calls of the process that holds the VM: where they would not be seen, nothing is remembered. */
+function learnPage(x: Trial, s: ApState, guest: Guest, page: string, memory: boolean): void {
+  if (!x.observability.syscalls || guest.vm === undefined || !isKnown(guest.pages) || guest.pages.size >= PAGES) return;
+  s.journal.set(guest, "pages", new Map(guest.pages).set(page, memory));
+}
+
+/** GISC-1: the host's own ISC, or an error; undefined where it is not recorded. */
 function register(x: Trial, s: ApState, guest: Guest, isc: number): number | undefined {
+  const { nisc } = s.host;
   const effect = x.expect(
     "gisc_register",
-    (seen) => (seen.gisc === isc && pointerFits(guest, seen.kvm) ? undefined : `gisc_register ${seen.gisc}`),
-    () => `gisc_register ${isc}`,
+    (seen) => {
+      if (seen.gisc !== isc || !pointerFits(guest, seen.kvm)) return `gisc_register ${seen.gisc} kvm ${seen.kvm}`;
+      const legal = seen.rc === ENODEV || (seen.rc >= 0 && seen.rc <= 7 && is(nisc, seen.rc) !== false);
+      return legal ? undefined : `gisc_register ${seen.gisc} rc ${seen.rc}`;
+    },
+    () => `gisc_register ${isc}${isKnown(nisc) ? ` rc ${nisc}` : ""}`,
     GISC_1,
   );
   if (effect !== undefined && guest.pointer === undefined) s.journal.set(guest, "pointer", effect.kvm);
-  if (effect === undefined || effect.rc >= 0) countGisc(s, guest, isc, 1);
-  return effect?.rc;
+  if (effect !== undefined && effect.rc >= 0 && !isKnown(nisc)) s.journal.set(s.host, "nisc", effect.rc);
+  if (effect !== undefined && effect.rc < 0) return effect.rc;
+  if (isc === 0) x.by(GISC_3);
+  countGisc(s, guest, isc, 1);
+  return effect?.rc ?? (isKnown(nisc) ? nisc : undefined);
 }
 
 function enableOnHost(
@@ -166,50 +264,73 @@ function enableOnHost(
   s: ApState,
   guest: Guest,
   queue: Queue,
-  isc: number,
   key: string,
   nisc: number | undefined,
-  answer: number | undefined,
+  request: EnableRequest,
 ): number | undefined {
+  const { isc } = request;
   const effect = x.expect(
     "hw_aqic",
-    (seen) => (seen.apqn === queue.apqn ? controlDiffers(guest, isc, nisc, seen.gr1) : `hw_aqic ${seen.apqn}`),
+    (seen) => {
+      if (seen.apqn !== queue.apqn) return `hw_aqic ${apqnText(seen.apqn)}`;
+      if (!canAnswerEnable(seen.status)) return `response code ${rcText(responseCode(seen.status))} to an enable`;
+      return controlDiffers(guest, isc, nisc, seen.gr1);
+    },
     () => `hw_aqic enabling ISC ${isc}`,
     GISC_5,
+    INV_19,
+    CODES,
   );
   if (effect !== undefined) {
-    s.journal.set(guest, "gisaOrigin", effect.gr1.lo & 0x7ffffff0);
-    s.journal.set(queue, "status", effect.status);
+    if (nisc === undefined || nisc >= 0) s.journal.set(guest, "gisaOrigin", effect.gr1.lo & ORIGIN);
+    learnEnable(x, s, queue, effect.status);
   }
-  const status = effect === undefined ? answer : seenStatus(x, s, effect.status);
-  if (status === undefined) {
-    forget(s, queue);
-    return undefined;
-  }
-  switch (responseCode(status)) {
+  const status = effect === undefined ? unseenStatus(x, s, request.answer) : seenStatus(x, s, effect.status);
+  // Nothing tells the response code but the lines that follow.
+  const rc = status === undefined ? (ASSUMED[x.choose(ASSUMED.length)] ?? 0) : responseCode(status);
+  switch (rc) {
     case 0x00:
-      x.by(IRQ_2);
-      free(x, s, queue);
-      s.journal.set(queue, "savedIsc", isc);
-      s.journal.set(queue, "savedNib", savedKey(x, s, key));
+      accepted(x, s, guest, queue, isc, key);
       break;
     case 0x07:
-      x.by(IRQ_3);
+      x.by(IRQ_3, IRQ_6, GISC_7);
+      refusedBy(x, "aqic");
       unpin(x, s, guest, key, IRQ_3);
       unregister(x, s, guest, isc, IRQ_3);
       break;
     default:
       x.by(IRQ_4, IRQ_6);
+      refusedBy(x, "aqic");
       x.knownDefect(`the new pin ${key} and the new registration of ISC ${isc} are never undone`, IRQ_4);
+      leakPin(s, guest, key, queue.apqn, IRQ_4);
+      leakIsc(s, guest, isc, queue.apqn, IRQ_4);
       disable(x, s, queue, undefined);
   }
   return status;
 }
 
+/** One code for each of the ways that an enable can go on (IRQ-2, IRQ-3, IRQ-4). */
+const ASSUMED = [0x00, 0x07, 0x02];
+
+/** IRQ-2: the old registration goes, the new one is remembered. */
+function accepted(x: Trial, s: ApState, guest: Guest, queue: Queue, isc: number, key: string): void {
+  x.by(IRQ_2);
+  if (isKnown(queue.savedIsc) && queue.savedIsc !== null) {
+    // Its interrupt was on: only an invisible reset can have turned it off.
+    x.by(IRQ_12);
+    if (queue.savedIsc === isc) x.by(GISC_7);
+  }
+  free(x, s, queue);
+  save(s, queue, guest, isc, savedKey(x, s, guest, queue, key));
+}
+
+const ORIGIN = 0x7ffffff0;
+
 /** Fields of a host control word that differ from what 2.4 builds; undefined where it fits. */
 function controlDiffers(guest: Guest, isc: number, nisc: number | undefined, word: Word): string | undefined {
   const hi = (1 << 15) | (isc << 8);
-  const origin = isKnown(guest.gisaOrigin) ? guest.gisaOrigin : word.lo & 0x7ffffff0;
-  const lo = origin | (nisc === undefined ? word.lo & 7 : nisc & 7);
+  const origin = isKnown(guest.gisaOrigin) ? guest.gisaOrigin : word.lo & ORIGIN;
+  // GISC-4, old profiles: the error becomes the host's ISC, and a guest without a GISA has no origin.
+  const lo = nisc !== undefined && nisc < 0 ? nisc & 7 : origin | (nisc ?? word.lo & 7);
   return sameWord(word, wordOf(hi, lo)) ? undefined : `control word ${wordText(word)}`;
 }

@@ -1,8 +1,10 @@
 import { addressText } from "../../event/word.js";
+import { apqnText } from "../../operation/ap/attribute.js";
 import { isKnown, unknown } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { pointerFits } from "./guests.js";
-import { countGisc, countPin, giscCount } from "./ledger.js";
+import { guestByPointer, guestName, pointerFits } from "./guests.js";
+import { AQIC_4, clearSaved, countGisc, countPin, crash, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
 import { ALL, aqicRule, V9 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 
@@ -41,20 +43,32 @@ export function free(x: Trial, s: ApState, queue: Queue): void {
   }
   const m: Mdev | null | undefined = isKnown(queue.owner) ? queue.owner : undefined;
   const guest = m === undefined || m === null ? undefined : isKnown(m.kvm) ? m.kvm : undefined;
+  if (s.parameters.old && guest === null && isKnown(queue.savedIsc) && queue.savedIsc !== null) {
+    crash(x, s, `an ISC of ${apqnText(queue.apqn)} is unregistered where the mdev has no guest`, IRQ_10, AQIC_4);
+    return;
+  }
   freeIsc(x, s, queue, m, guest);
   freeNib(x, s, queue, m, guest);
+  if (queue.savedIsc === null && queue.savedNib === null) s.journal.set(queue, "heldBy", null);
   // IRQ-10 (d), IRQ-11: the mailed code forgets the mdev with the resources.
-  if (s.parameters.profile === "aqic-v9" && s.parameters.variant === "posted") s.journal.set(queue, "owner", null);
+  if (s.parameters.profile === "aqic-v9" && s.parameters.variant === "posted") {
+    x.by(IRQ_11);
+    s.journal.set(queue, "owner", null);
+  }
 }
 
 /** IRQ-10, old profiles: without an mdev nothing is freed, and what was saved is forgotten all the same. */
 function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
   if (queue.savedIsc === null && queue.savedNib === null) return;
   if (isKnown(queue.savedIsc) && isKnown(queue.savedNib)) {
-    x.knownDefect("the queue has no mdev: its registered ISC and pinned NIB are lost, not freed", IRQ_10, IRQ_11);
+    x.knownDefect(
+      `${apqnText(queue.apqn)} has no mdev: its registered ISC and pinned NIB are lost, not freed`,
+      IRQ_10,
+      IRQ_11,
+    );
+    leakSaved(s, queue, IRQ_11);
   }
-  s.journal.set(queue, "savedIsc", null);
-  s.journal.set(queue, "savedNib", null);
+  clearSaved(s, queue);
 }
 
 function freeIsc(
@@ -70,12 +84,18 @@ function freeIsc(
     const seen = x.maybe("gisc_unregister", (effect) =>
       !isKnown(isc) || effect.gisc === isc ? undefined : "other ISC",
     );
-    if (seen !== undefined && guest !== undefined && guest !== null) countGisc(s, guest, seen.gisc, -1);
+    const holder = seen === undefined ? undefined : (guest ?? guestByPointer(s, seen.kvm));
+    if (seen !== undefined && holder !== undefined) countGisc(s, holder, seen.gisc, -1);
     s.journal.set(queue, "savedIsc", seen !== undefined || x.certain("gisc_unregister") ? null : unknown);
     return;
   }
   if (m === null || guest === null) return;
   unregister(x, s, guest, isc, IRQ_10);
+  const { heldBy } = queue;
+  if (isKnown(heldBy) && heldBy !== null && heldBy !== guest && heldBy.live) {
+    x.knownDefect(`ISC ${isc} was registered at ${guestName(heldBy)}, where it stays`, IRQ_10);
+    leakIsc(s, heldBy, isc, queue.apqn, IRQ_10);
+  }
   s.journal.set(queue, "savedIsc", null);
 }
 
@@ -98,16 +118,22 @@ function freeNib(
   }
   if (m === null) return;
   unpin(x, s, guest ?? undefined, nib, IRQ_10);
+  const { heldBy } = queue;
+  if (isKnown(heldBy) && heldBy !== null && heldBy !== guest && heldBy.live) {
+    // NIB-7: another container, or a device that is closed: the page stays where it was pinned.
+    leakPin(s, heldBy, nib, queue.apqn, IRQ_10);
+  }
   s.journal.set(queue, "savedNib", null);
 }
 
-export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule: typeof IRQ_10): void {
+export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule: Rule): void {
   const count = giscCount(guest, isc);
   x.expect(
     "gisc_unregister",
     (seen) => {
       if (seen.gisc !== isc || !pointerFits(guest, seen.kvm)) return `gisc_unregister ${seen.gisc}`;
-      if (count === undefined || (count > 0 ? seen.rc === 0 : seen.rc !== 0)) return undefined;
+      if (count === undefined || (count > 0 ? seen.rc === 0 : seen.rc === EINVAL || seen.rc === ENODEV))
+        return undefined;
       return `gisc_unregister ${seen.gisc} rc ${seen.rc}`;
     },
     () => `gisc_unregister ${isc}`,
@@ -117,7 +143,11 @@ export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule
   countGisc(s, guest, isc, -1);
 }
 
-export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: string, rule: typeof IRQ_10): void {
+const EINVAL = -22;
+/** A guest without a GISA (GISC-2). */
+const ENODEV = -19;
+
+export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: string, rule: Rule): void {
   x.expect(
     "unpin_pages",
     (seen) => (addressText(seen.iova) === key && seen.npage === 1 ? undefined : `unpin of ${addressText(seen.iova)}`),
@@ -139,10 +169,5 @@ export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
   if (unpinned !== undefined && guest !== null) countPin(s, guest, addressText(unpinned.iova), -1);
   if (isc !== null) s.journal.set(queue, "savedIsc", unregistered !== undefined ? null : unknown);
   if (nib !== null) s.journal.set(queue, "savedNib", unpinned !== undefined ? null : unknown);
-}
-
-/** What is registered for the queue is not known any more. */
-export function forget(s: ApState, queue: Queue): void {
-  s.journal.set(queue, "savedIsc", unknown);
-  s.journal.set(queue, "savedNib", unknown);
+  if (isc !== null || nib !== null) s.journal.set(queue, "heldBy", unknown);
 }

@@ -1,5 +1,6 @@
 import { unknownBits } from "../core/bits.js";
 import { type Tri, unknown } from "../core/known.js";
+import { factsOfHost } from "./guest-facts.js";
 import { type ApState, Guest } from "./state.js";
 
 /** The live guest with that kvm pointer, the newest one where a pointer was used again. */
@@ -51,6 +52,7 @@ export function newGuest(s: ApState, pointer: string | undefined, vm: number | u
 export function unmetGuest(s: ApState): Guest {
   const guest = new Guest(s.tick(), undefined, undefined);
   guest.hook = unknown;
+  guest.facts = factsOfHost(s.host, s.parameters.variant === "posted" && s.parameters.profile === "aqic-v9");
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = unknownBits;
   return guest;
 }

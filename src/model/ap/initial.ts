@@ -17,6 +17,7 @@ export function initialState(setting: Setting): ApState {
   const s = new ApState(parameters(setting));
   const facts: Facts = { mdevInstances: number(setting, "mdevInstances") };
   s.host.aqicStatus = s.parameters.hostAqicStatus ?? unknown;
+  readFacts(s, setting);
   if (setting.environment.length > 0) readSnapshot(s, setting, facts);
   return s;
 }
@@ -33,6 +34,32 @@ export function parameters(setting: Setting): ApParameters {
     // linux-6.1 at 6.1.192 has the fix (IRQ-13).
     hostAqicStatus: profile === "linux-6.1" ? "true" : choice(setting, "hostAqicStatus", ["true", "lost"]),
   };
+}
+
+/** Host and guest inputs of vfio-ap-aqic 1.1 and 1.2, by the names used there. */
+function readFacts(s: ApState, setting: Setting): void {
+  const { host } = s;
+  for (const name of ["apInstructions", "fac15", "fac65", "fac76", "aiv", "apxa", "apie"] as const) {
+    host[name] = yesOrNo(setting, name) ?? unknown;
+  }
+  host.nisc = number(setting, "nisc") ?? unknown;
+  host.asked = numbers(setting, "facList");
+}
+
+function yesOrNo(setting: Setting, name: string): boolean | undefined {
+  const given = choice(setting, name, ["true", "false"]);
+  return given === undefined ? undefined : given === "true";
+}
+
+/** A list of numbers: as JSON has it, or joined with commas as the command line gives it. */
+function numbers(setting: Setting, name: string): ReadonlySet<number> | undefined {
+  const given = setting.facts[name];
+  if (given === undefined) return undefined;
+  const parts: readonly unknown[] = Array.isArray(given) ? given : String(given).split(",");
+  const values = parts.map((part) => (String(part).trim() === "" ? Number.NaN : Number(part)));
+  if (values.every((value) => Number.isSafeInteger(value) && value >= 0)) return new Set(values);
+  setting.note(`fact ap.${name}: ${JSON.stringify(given)} is no list of numbers; taken as unknown`);
+  return undefined;
 }
 
 function choice<const T extends string>(setting: Setting, name: string, values: readonly T[]): T | undefined {
@@ -77,7 +104,7 @@ function readSnapshot(s: ApState, setting: Setting, facts: Facts): void {
   }
   if (!s.parameters.dynamic) forgetConfiguration(s);
   s.host.devicesListed = anyQueue || isKnown(s.host.loaded);
-  s.host.apInstructions = anyQueue ? true : unknown;
+  if (anyQueue && !isKnown(s.host.apInstructions)) s.host.apInstructions = true;
   orderOfQueues(s);
   copyToDriver(s);
   for (const [uuid, texts] of mdevs) addMdev(s, uuid, texts);

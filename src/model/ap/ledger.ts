@@ -1,30 +1,51 @@
-import { addressText } from "../../event/word.js";
 import { isKnown, unknown } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { guestByVm } from "./guests.js";
 import { aqicRule } from "./profile.js";
-import type { ApState, Guest } from "./state.js";
+import type { ApState, Guest, Leak, Queue } from "./state.js";
 
-/** Interruption subclass counts and pins of a guest: exact where the guest was seen from its start. */
+/** Interruption subclass counts, pins and references of a guest: exact where the guest was seen from its start. */
 
-export const NIB_8 = aqicRule(
-  "NIB-8",
-  "A mapping with pinned pages is unmapped",
-  "The driver unpins one page, the first one of the mapping; it looks at no queue, and what is saved for the queues stays.",
-  "vfio_ap_mdev_dma_unmap",
+export const NIB_10 = aqicRule(
+  "NIB-10",
+  "Queues that share a NIB page",
+  "Old profiles: one entry of the ledger for each page, counted; linux-6.1: one for each byte address.",
+  "vfio_iommu_type1.c:vfio_iova_get_vfio_pfn",
 );
-export const NIB_11 = aqicRule(
-  "NIB-11",
-  "Leaks surface at teardown",
-  "Pages that are still pinned when the container is torn down stay pinned for ever; its ledger is gone.",
-  "vfio_iommu_type1.c:vfio_remove_dma",
+export const GISC_7 = aqicRule(
+  "GISC-7",
+  "Registering the same ISC again",
+  "The new registration comes before the old one goes: the count rises and falls, the alert mask never toggles.",
+  "vfio_ap_irq_enable",
+);
+export const KVM_13 = aqicRule(
+  "KVM-13",
+  "References on the guest",
+  "One for an attach, given back by the detach; deviations: a second notification takes one too many (KVM-7), aqic-v9 keeps it when the guest is withdrawn (KVM-10), dynamic-v12 drops one for each queue that is removed (QUEUE-6).",
+  "v9 3/4; v12 2/17, 5/17; vfio_ap_mdev_set_kvm, _unset_kvm",
+);
+export const AQIC_4 = aqicRule(
+  "AQIC-4",
+  "An mdev without its guest",
+  "linux-6.1 answers response code 01; the old profiles do not look: an enable runs into the missing guest after the pin, a disable when it frees, and the host may crash.",
+  "vfio_ap_ops.c:handle_pqap",
 );
 
+/** The alert mask's bit of an ISC (GISC-1). */
+const alertBit = (isc: number): number => 0x80 >> isc;
+
+/** One registration of an ISC more or less; the alert mask follows the counts that become 1 and 0 (GISC-1, GISC-2). */
 export function countGisc(s: ApState, guest: Guest, isc: number, by: 1 | -1): void {
   if (!isKnown(guest.gisc)) return;
+  const before = guest.gisc[isc] ?? 0;
+  const after = Math.max(0, before + by);
+  if (after === before) return;
   const counts = [...guest.gisc];
-  counts[isc] = Math.max(0, (counts[isc] ?? 0) + by);
+  counts[isc] = after;
   s.journal.set(guest, "gisc", counts);
+  if (!isKnown(guest.alertMask)) return;
+  if (before === 0) s.journal.set(guest, "alertMask", guest.alertMask | alertBit(isc));
+  else if (after === 0) s.journal.set(guest, "alertMask", guest.alertMask & ~alertBit(isc));
 }
 
 /** Whether unregistering the ISC finds a registration: GISC-2 answers -EINVAL otherwise. */
@@ -32,11 +53,16 @@ export function giscCount(guest: Guest, isc: number): number | undefined {
   return isKnown(guest.gisc) ? (guest.gisc[isc] ?? 0) : undefined;
 }
 
+/** One pin of a key more or less; a key that is not pinned is silently ignored (NIB-7). */
 export function countPin(s: ApState, guest: Guest, key: string, by: 1 | -1): void {
   if (!isKnown(guest.pins)) return;
+  const before = guest.pins.get(key) ?? 0;
+  if (before === 0 && by === -1) {
+    takeLeak(s, guest, "stale", key);
+    return;
+  }
   const pins = new Map(guest.pins);
-  const count = (pins.get(key) ?? 0) + by;
-  if (count > 0) pins.set(key, count);
+  if (before + by > 0) pins.set(key, before + by);
   else pins.delete(key);
   s.journal.set(guest, "pins", pins);
 }
@@ -47,41 +73,86 @@ export function forgetPins(s: ApState, guest: Guest): void {
   s.journal.set(guest, "pins", unknown);
 }
 
-/** The container of a guest that was detached is torn down. */
-export function tearDown(x: Trial, s: ApState, guest: Guest): void {
-  if (isKnown(guest.pins) && guest.pins.size === 0) return;
-  x.by(NIB_11);
-  s.journal.set(guest, "pins", new Map());
+/** One reference more or less (KVM-13). */
+export function countRef(x: Trial, s: ApState, guest: Guest, by: 1 | -1): void {
+  if (!isKnown(guest.refs)) return;
+  x.by(KVM_13);
+  s.journal.set(guest, "refs", guest.refs + by);
 }
 
-/** VFIO_IOMMU_UNMAP_DMA by the process of that VM: which mapping it names is not visible, what is unpinned may be. */
-export function unmapDma(x: Trial, s: ApState, vm: number | undefined): void {
-  const guest = vm === undefined ? undefined : guestByVm(s, vm);
-  if (guest !== undefined && isKnown(guest.pins) && guest.pins.size === 0) {
-    // The driver is called only for a mapping with pinned pages.
-    if (x.certain("unpin_pages")) x.agrees(NIB_8);
-    x.bracket("dma_unmap");
-    return;
+// --- what a rule left behind
+
+export function addLeak(s: ApState, guest: Guest, leak: Leak): void {
+  if (isKnown(guest.leaks)) s.journal.set(guest, "leaks", [...guest.leaks, leak]);
+}
+
+/** A pin that no queue remembers. */
+export function leakPin(s: ApState, guest: Guest, key: string, apqn: number, rule: Rule): void {
+  addLeak(s, guest, { kind: "pin", what: key, apqn, rule });
+}
+
+/** A registered ISC that no queue remembers. */
+export function leakIsc(s: ApState, guest: Guest, isc: number, apqn: number, rule: Rule): void {
+  addLeak(s, guest, { kind: "isc", what: isc, apqn, rule });
+}
+
+/** References that are too many or too few by `by`. */
+export function leakRef(x: Trial, s: ApState, guest: Guest, by: 1 | -1, rule: Rule, message: string): void {
+  if (isKnown(guest.refs)) s.journal.set(guest, "refs", guest.refs + by);
+  addLeak(s, guest, { kind: "ref", what: by, apqn: undefined, rule });
+  x.knownDefect(message, rule, KVM_13);
+}
+
+/** Takes one entry out of the leaks; false if there is none. */
+export function takeLeak(s: ApState, guest: Guest, kind: Leak["kind"], what: string | number): boolean {
+  if (!isKnown(guest.leaks)) return false;
+  const at = guest.leaks.findIndex((leak) => leak.kind === kind && leak.what === what);
+  if (at < 0) return false;
+  s.journal.set(
+    guest,
+    "leaks",
+    guest.leaks.filter((_, i) => i !== at),
+  );
+  return true;
+}
+
+/** What is saved for a queue is given up without being freed: it stays with the guest that it was made for. */
+export function leakSaved(s: ApState, queue: Queue, rule: Rule): void {
+  const { heldBy, savedIsc, savedNib } = queue;
+  if (!isKnown(heldBy) || heldBy === null || !heldBy.live) return;
+  if (isKnown(savedIsc) && savedIsc !== null) leakIsc(s, heldBy, savedIsc, queue.apqn, rule);
+  // A NIB whose page was taken away under the queue leaves nothing behind.
+  if (isKnown(savedNib) && savedNib !== null && !takeLeak(s, heldBy, "stale", savedNib)) {
+    leakPin(s, heldBy, savedNib, queue.apqn, rule);
   }
-  for (let seen = x.maybe("unpin_pages", fits); seen !== undefined; seen = x.maybe("unpin_pages", fits)) {
-    x.by(NIB_8);
-    unpinned(s, guest, addressText(seen.iova));
-  }
-  if (!x.certain("unpin_pages")) forgetPinsOf(s, guest);
+}
+
+/** Something is registered for a queue. */
+export function save(s: ApState, queue: Queue, guest: Guest, isc: number, nib: string | null): void {
+  s.journal.set(queue, "savedIsc", isc);
+  s.journal.set(queue, "savedNib", nib);
+  s.journal.set(queue, "heldBy", guest);
+}
+
+/** Nothing is registered for a queue. */
+export function clearSaved(s: ApState, queue: Queue): void {
+  s.journal.set(queue, "savedIsc", null);
+  s.journal.set(queue, "savedNib", null);
+  s.journal.set(queue, "heldBy", null);
+}
+
+/** What is registered for a queue is not known. */
+export function forgetSaved(s: ApState, queue: Queue): void {
+  s.journal.set(queue, "savedIsc", unknown);
+  s.journal.set(queue, "savedNib", unknown);
+  s.journal.set(queue, "heldBy", unknown);
+}
+
+/** The host may have crashed here: whatever else is recorded says nothing about the rules. */
+export function crash(x: Trial, s: ApState, what: string, ...rules: readonly Rule[]): void {
+  x.allowCrash();
+  x.knownDefect(`the host may crash: ${what}`, ...rules);
+  x.cannotCheck(`the host may have crashed: ${what}`);
   x.takeAll();
-}
-
-function fits(): undefined {
-  return undefined;
-}
-
-/** NIB-7: a page that is not pinned is silently ignored. */
-function unpinned(s: ApState, guest: Guest | undefined, key: string): void {
-  if (guest === undefined) forgetPinsOf(s, guest);
-  else if (isKnown(guest.pins) && guest.pins.has(key)) countPin(s, guest, key, -1);
-}
-
-function forgetPinsOf(s: ApState, guest: Guest | undefined): void {
-  if (guest !== undefined) forgetPins(s, guest);
-  else for (const other of s.guests.values()) if (other.live) forgetPins(s, other);
+  s.journal.set(s.host, "hung", `the host may have crashed before: ${what} (${rules.map(({ id }) => id).join(", ")})`);
 }

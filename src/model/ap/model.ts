@@ -6,10 +6,10 @@ import { open } from "./access.js";
 import { writeDriver } from "./bind.js";
 import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
+import { unmapDma } from "./dma.js";
 import { forgetEnded } from "./forget.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
-import { unmapDma } from "./ledger.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import {
   closeDevice,
@@ -34,6 +34,7 @@ import { scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
+import { changeVm } from "./vcpus.js";
 import { unrecorded } from "./unrecorded.js";
 import { forgetUnseen, widen } from "./widen.js";
 
@@ -71,6 +72,7 @@ function modelled(call: ApCall): boolean {
     case "vm-create":
     case "vm-close":
     case "group-close":
+    case "vm-change":
     case "guest-set":
     case "gap":
       return false;
@@ -169,9 +171,12 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       break;
     case "guest-set":
       setGuest(x, s, call.vm?.id);
+    case "vm-change":
+      changeVm(x, s, call.vm.id, call.change);
+      break;
       break;
     case "dma-unmap":
-      unmapDma(x, s, call.vm?.id);
+      unmapDma(x, s, call);
       break;
   }
 }

@@ -4,6 +4,7 @@ import type { Operation } from "../../operation/operation.js";
 import { type Bits, bitsText, isExact, possible } from "../core/bits.js";
 import { isKnown, type Known } from "../core/known.js";
 import { masked } from "./apcb.js";
+import { factOf } from "./guest-facts.js";
 import { guestName } from "./guests.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, queueFull, repliesWaiting, responseCode } from "./status.js";
@@ -93,8 +94,8 @@ function renderCrycb(guest: Guest): Record<string, string> {
     if (!isExact(bits)) return "unknown";
     const narrow = mask.and(bits.ones, mask.maskUpTo(room - 1));
     if (mask.sameMask(narrow, bits.ones)) return mask.maskText(bits.ones);
-    if (!isKnown(guest.format)) return "unknown";
-    return mask.maskText(guest.format === 2 ? bits.ones : narrow);
+    const wide = factOf(guest.facts, "wide");
+    return wide === "unknown" ? "unknown" : mask.maskText(wide ? bits.ones : narrow);
   };
   return { apm: cut(guest.apm, 64), aqm: cut(guest.aqm, 16), adm: cut(guest.adm, 16) };
 }

@@ -59,6 +59,12 @@ export const RST_7 = aqicRule(
   "0 if all were reset, else the value of the last queue that failed; all are tried.",
   "vfio_ap_mdev_reset_queues",
 );
+export const RST_10 = aqicRule(
+  "RST-10",
+  "Unassigning a queue that a guest uses",
+  "linux-6.1 takes the number from the guest and resets the queues that were in its shadow; others keep their mdev and registration. dynamic-v12 neither resets nor frees; aqic-v9 refuses.",
+  "vfio_ap_mdev_hot_unplug_adapter, _domain; v12 5/17, 12/17",
+);
 export const PLUG_4 = configRule(
   "PLUG-4",
   "Resets at unassign",

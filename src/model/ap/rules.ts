@@ -3,8 +3,13 @@ import * as apcb from "./apcb.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
 import * as disable from "./disable.js";
+import * as dma from "./dma.js";
 import * as enable from "./enable.js";
+import * as exit from "./exit.js";
 import * as free from "./free.js";
+import * as guestFacts from "./guest-facts.js";
+import * as hardware from "./hardware.js";
+import * as hook from "./hook.js";
 import * as invariants from "./invariants.js";
 import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
@@ -17,6 +22,7 @@ import * as scan from "./scan.js";
 import * as shadowV12 from "./shadow-v12.js";
 import * as store from "./store.js";
 import * as table from "./table.js";
+import * as vcpus from "./vcpus.js";
 
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
@@ -24,8 +30,13 @@ export const apRules: readonly Rule[] = [
   bind,
   bus,
   disable,
+  dma,
   enable,
+  exit,
   free,
+  guestFacts,
+  hardware,
+  hook,
   invariants,
   ledger,
   matrix,
@@ -38,6 +49,7 @@ export const apRules: readonly Rule[] = [
   shadowV12,
   store,
   table,
+  vcpus,
 ]
   .flatMap((module) => Object.values<unknown>(module))
   .filter(isRule)

@@ -1,6 +1,8 @@
 import { type Bits, noBits, unknownBits } from "../core/bits.js";
 import { Journal } from "../core/journal.js";
 import { type Known, unknown } from "../core/known.js";
+import type { Rule } from "../core/rule.js";
+import { anyFacts, type FactSet } from "./guest-facts.js";
 import type { ApParameters } from "./profile.js";
 import type { Place } from "./table.js";
 
@@ -28,8 +30,14 @@ export class Queue {
   savedIsc: Known<number | null> = null;
   /** Pinned NIB: key of the pin ledger as `0x…`; null: none. */
   savedNib: Known<string | null> = null;
+  /** The guest at which the saved ISC counts and whose container holds the saved NIB; null: nothing is saved. */
+  heldBy: Known<Guest | null> = null;
   /** Last status word seen of the queue, undefined where none was. */
   status: number | undefined = undefined;
+  /** Whether hardware has its interrupt enabled, or will soon: I of vfio-ap-aqic 1.6. */
+  irq: Known<boolean> = unknown;
+  /** A status word showed the interrupt enabled although nobody had enabled it (INV-16). */
+  strayIrq = false;
 
   constructor(apqn: number) {
     this.apqn = apqn;
@@ -77,6 +85,20 @@ export class Mdev {
   }
 }
 
+/** A deviation that a rule of the profile made: what it left behind, or took away. */
+export interface Leak {
+  /**
+   * `pin`, `isc`: pinned or registered, and saved for no queue. `stale`: saved for a queue, but not pinned any more.
+   * `ref`: a reference too many or too few.
+   */
+  readonly kind: "pin" | "isc" | "stale" | "ref";
+  /** Key of the pin ledger, ISC, or the difference of the references. */
+  readonly what: string | number;
+  /** The queue that it was about; undefined for a reference. */
+  readonly apqn: number | undefined;
+  readonly rule: Rule;
+}
+
 /** A guest (struct kvm; vfio-ap-config 1.4, vfio-ap-aqic 1.2). */
 export class Guest {
   readonly number: number;
@@ -92,19 +114,22 @@ export class Guest {
   apm: Bits = noBits;
   aqm: Bits = noBits;
   adm: Bits = noBits;
-  /** CRYCB format 0, 1 or 2. */
-  format: Known<number> = unknown;
+  /** Facilities 15 and 65 and the width of its CRYCB, as far as its answers tell. */
+  facts: FactSet = anyFacts;
   /** Registrations per guest ISC. */
   gisc: Known<readonly number[]> = unknown;
   /** Pin ledger: key to count. */
   pins: Known<ReadonlyMap<string, number>> = unknown;
   /** GISA origin as in a host control word. */
   gisaOrigin: Known<number> = unknown;
-  /** Facilities that the checks of handler K see, AP interpretation, AIV. */
-  apie: Known<boolean> = unknown;
-  aiv: Known<boolean> = unknown;
-  fac15: Known<boolean> = unknown;
-  fac65: Known<boolean> = unknown;
+  /** gisa.alertMask: bit `0x80 >> isc` for each registered ISC. */
+  alertMask: Known<number> = unknown;
+  /** refsByVfioAp: references that the driver holds. */
+  refs: Known<number> = unknown;
+  /** Why counts, pins and references are not what queues and mdevs account for. */
+  leaks: Known<readonly Leak[]> = [];
+  /** Pages, by their address, of which a NIB showed whether they are memory that can be written (NIB-3). */
+  pages: Known<ReadonlyMap<string, boolean>> = new Map();
 
   constructor(number: number, pointer: string | undefined, vm: number | undefined) {
     this.number = number;
@@ -174,8 +199,19 @@ export class Host {
   hiddenMdevs: Known<number> = unknown;
   /** Whether the host's own AQIC reports its status (IRQ-13). */
   aqicStatus: Known<"true" | "lost"> = unknown;
-  /** Whether the host's AP instructions, and the AQIC facility, exist. */
+  /** Host inputs of vfio-ap-aqic 1.1: what the host has. */
   apInstructions: Known<boolean> = unknown;
+  fac15: Known<boolean> = unknown;
+  fac65: Known<boolean> = unknown;
+  fac76: Known<boolean> = unknown;
+  aiv: Known<boolean> = unknown;
+  apxa: Known<boolean> = unknown;
+  /** Host ISC of GISA alerts: what each registration returns (GISC-1). */
+  nisc: Known<number> = unknown;
+  /** Facilities that user space asks for, where the facts name them (facList of 1.2). */
+  asked: ReadonlySet<number> | undefined = undefined;
+  /** AP interpretation is on from the start of each guest; undefined: not known. */
+  apie: Known<boolean> = unknown;
 }
 
 /** Below so many objects none is forgotten. */
@@ -232,6 +268,9 @@ export class DeviceFile {
 export class VcpuTask {
   readonly tid: number;
   guest: Known<Guest> = unknown;
+  /** ECA bits of the CPU, as far as its answers tell (PQAP-3, AQIC-1). */
+  apie: Known<boolean> = unknown;
+  aiv: Known<boolean> = unknown;
   constructor(tid: number) {
     this.tid = tid;
   }

@@ -75,6 +75,8 @@ export class Trial {
   readonly unchecked: string[] = [];
   /** Known defects of the profile that this operation shows. */
   readonly defects: { readonly message: string; readonly rules: readonly Rule[] }[] = [];
+  /** What is unlikely, but no fault of the kernel. */
+  readonly remarks: { readonly message: string; readonly rules: readonly Rule[] }[] = [];
   private readonly choices: Choices;
   private readonly ordered: ObservedEffect[] = [];
   private readonly brackets: ObservedEffect[] = [];
@@ -110,6 +112,12 @@ export class Trial {
   /** What depends on something that nobody recorded. */
   cannotCheck(reason: string): void {
     if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
+  /** Something unlikely that the rules allow: a note for the report. */
+  remark(message: string, ...rules: readonly Rule[]): void {
+    this.by(...rules);
+    this.remarks.push({ message, rules });
+  }
+
   }
 
   /** From here on anything of the operation may be missing: the kernel may have crashed in it. */

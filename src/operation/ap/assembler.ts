@@ -415,6 +415,7 @@ function isResetLine(effect: ApEffect): boolean {
 function resetOf(effect: ApEffect, apqn: number): boolean {
   if (effect.kind === "gisc_unregister" || effect.kind === "unpin_pages") return true;
   return isResetLine(effect) && "apqn" in effect && effect.apqn === apqn;
+    case "vm-change":
 }
 
 /** A scan runs from cfg_changed to scan_complete; the plugging of scan_complete may be printed after its line. */

@@ -75,8 +75,14 @@ export type ApCall =
   | { readonly kind: "vm-close"; readonly vm: VmRef }
   /** KVM_SET_DEVICE_ATTR on a vfio-kvm device: a group may learn or lose its guest (KVM-7, KVM-10). */
   | { readonly kind: "guest-set"; readonly vm: VmRef | undefined }
-  /** `vm`: the VM of the calling process, where it has exactly one. */
-  | { readonly kind: "dma-unmap"; readonly vm: VmRef | undefined }
+  /** `vm`: the VM of the calling process, where it has exactly one; `range`: what its structure names, where it is recorded. */
+  | {
+      readonly kind: "dma-unmap";
+      readonly vm: VmRef | undefined;
+      readonly range: { readonly iova: Word; readonly size: Word } | undefined;
+    }
+  /** An ioctl of a VM that changes what its CPUs answer: an attribute, protected mode, a memory slot. */
+  | { readonly kind: "vm-change"; readonly vm: VmRef; readonly change: "attribute" | "protected" | "memory" }
   /** Several last closes in one call: close_range, exec, the exit of a process. */
   | { readonly kind: "closes"; readonly closes: readonly ApCall[] }
   | {
@@ -117,6 +123,7 @@ const kinds: Readonly<Record<ApCall["kind"], true>> = {
   "vm-close": true,
   "guest-set": true,
   "dma-unmap": true,
+  "vm-change": true,
   closes: true,
   pqap: true,
   scan: true,

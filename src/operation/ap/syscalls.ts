@@ -218,7 +218,10 @@ export class SyscallDecoder {
       }
       case "container":
         if (requestIs(request, "VFIO_IOMMU_UNMAP_DMA", 0x3b, 114))
-          return { call: { kind: "dma-unmap", vm: soleVm(task.process) }, name: "ioctl VFIO_IOMMU_UNMAP_DMA" };
+          return {
+            call: { kind: "dma-unmap", vm: soleVm(task.process), range: undefined },
+            name: "ioctl VFIO_IOMMU_UNMAP_DMA",
+          };
         return undefined;
       case "group":
         if (!requestIs(request, "VFIO_GROUP_GET_DEVICE_FD", 0x3b, 106)) return undefined;
@@ -247,12 +250,15 @@ export class SyscallDecoder {
     request: string,
     process: Process,
     result: CallResult | undefined,
-  ): undefined {
+  ): DecodedCall | undefined {
     const fd = returnedDescriptor(result);
     if (fd !== undefined && requestIs(request, "KVM_CREATE_VCPU", 0xae, 0x41)) {
       this.put(process, fd, { kind: "vcpu", vm, number: 0 }, "O_CLOEXEC");
+      return undefined;
     }
-    return undefined;
+    const change = vmChanges.find(([name, number]) => requestIs(request, name, 0xae, number))?.[2];
+    if (change === undefined || result?.kind === "error") return undefined;
+    return { call: { kind: "vm-change", vm, change }, name: `ioctl ${request}` };
   }
 
   private getDevice(
@@ -508,6 +514,14 @@ function accessOf(flags: string): "read" | "write" | "both" {
   if (flags.includes("O_RDWR")) return "both";
   return flags.includes("O_WRONLY") ? "write" : "read";
 }
+
+/** Ioctls of a VM that change what its CPUs answer: name, number, what they change (KVM-2, GISC-8, NIB-3). */
+const vmChanges: readonly (readonly [string, number, "attribute" | "protected" | "memory"])[] = [
+  ["KVM_SET_DEVICE_ATTR", 0xe1, "attribute"],
+  ["KVM_S390_PV_COMMAND", 0xc5, "protected"],
+  ["KVM_SET_USER_MEMORY_REGION", 0x46, "memory"],
+  ["KVM_SET_USER_MEMORY_REGION2", 0x49, "memory"],
+];
 
 function deviceRequest(request: string): "reset" | "get-info" | "other" {
   if (requestIs(request, "VFIO_DEVICE_RESET", 0x3b, 111)) return "reset";

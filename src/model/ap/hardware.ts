@@ -1,0 +1,93 @@
+import { apqnText } from "../../operation/ap/attribute.js";
+import { isKnown, unknown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { aqicRule } from "./profile.js";
+import type { ApState, Queue } from "./state.js";
+import { interruptsOn, rcText, repliesWaiting, responseCode } from "./status.js";
+
+export const CODES = aqicRule(
+  "5.1",
+  "What hardware may answer",
+  "An enabling AQIC answers 00 to 08 and nothing else. Unlikely, and remarked only: 06 or 08 to a disabling one, codes above 05 to ZAPQ or TAPQ, and 07 where the interrupt was believed to be in the other state.",
+  "vfio-ap-aqic 5.1",
+);
+export const IRQ_12 = aqicRule(
+  "IRQ-12",
+  "Invisible guest reset",
+  "A guest's own reset turns the interrupt off in hardware and leaves what is registered; the next enable, disable or reset collects it.",
+  "v9 cover letter, section 1",
+);
+export const IRQ_14 = aqicRule(
+  "IRQ-14",
+  "Interrupt delivery",
+  "A reply on a queue with its interrupt on writes the NIB and makes the guest's ISC pending; no line of the driver. It cannot happen where nothing is registered.",
+  "interrupt.c, GISA handling; architecture",
+);
+
+/** Codes that an enabling AQIC can answer (5.1). */
+export function canAnswerEnable(status: number): boolean {
+  return responseCode(status) <= 0x08;
+}
+
+/** The host enabled the interrupt of a queue, or tried to: what its answer tells of the hardware (1.6). */
+export function learnEnable(x: Trial, s: ApState, queue: Queue, status: number): void {
+  const rc = responseCode(status);
+  take(x, s, queue, status);
+  if (rc === 0x07 && queue.irq === false) {
+    x.remark("response code 07 to an enable of an interrupt that was off", CODES);
+  }
+  if (rc === 0x00 && queue.irq === true) x.by(IRQ_12);
+  if (rc === 0x00 || rc === 0x07) s.journal.set(queue, "irq", true);
+}
+
+/** The host disabled the interrupt of a queue, or tried to. */
+export function learnDisable(x: Trial, s: ApState, queue: Queue, status: number): void {
+  const rc = responseCode(status);
+  take(x, s, queue, status);
+  if (rc === 0x06 || rc >= 0x08) x.remark(`response code ${rcText(rc)} to a disable`, CODES);
+  // The guest, or an error of the adapter, has reset the queue meanwhile.
+  if (rc === 0x07 && queue.irq === true) x.by(IRQ_12);
+  if (rc === 0x00 || rc === 0x07) s.journal.set(queue, "irq", false);
+}
+
+/** The host reset a queue, or tried to. */
+export function learnReset(x: Trial, s: ApState, queue: Queue, status: number): void {
+  const rc = responseCode(status);
+  take(x, s, queue, status);
+  if (rc > 0x05) x.remark(`response code ${rcText(rc)} to a reset`, CODES);
+  if (rc === 0x00) s.journal.set(queue, "irq", false);
+}
+
+/** The host tested a queue. After a disable or a reset the interrupt bit may stay set for a while. */
+export function learnTest(x: Trial, s: ApState, queue: Queue, status: number): void {
+  const rc = responseCode(status);
+  if (rc > 0x05) x.remark(`response code ${rcText(rc)} to a test of a queue`, CODES);
+  s.journal.set(queue, "status", status);
+  if (interruptsOn(status)) {
+    if (queue.irq === false) s.journal.set(queue, "irq", unknown);
+  } else if (rc === 0x00 || rc === 0x02) s.journal.set(queue, "irq", false);
+}
+
+/** Whether anything that is registered, or leaked, explains that the interrupt of a queue is on. */
+function mayInterrupt(s: ApState, queue: Queue): boolean {
+  if (queue.savedIsc !== null) return true;
+  for (const guest of s.guests.values()) {
+    if (!isKnown(guest.leaks)) return true;
+    if (guest.leaks.some(({ apqn }) => apqn === queue.apqn)) return true;
+  }
+  return false;
+}
+
+/** A status word of an instruction that changes the interrupt: its I bit is that of the moment. */
+function take(x: Trial, s: ApState, queue: Queue, status: number): void {
+  s.journal.set(queue, "status", status);
+  if (!interruptsOn(status)) return;
+  if (repliesWaiting(status)) x.by(IRQ_14);
+  if (queue.irq === false && !mayInterrupt(s, queue)) s.journal.set(queue, "strayIrq", true);
+  if (queue.irq === false || !isKnown(queue.irq)) s.journal.set(queue, "irq", true);
+}
+
+/** For people. */
+export function interruptText(queue: Queue): string {
+  return `${apqnText(queue.apqn)}: interrupt ${isKnown(queue.irq) ? (queue.irq ? "on" : "off") : "unknown"}`;
+}

@@ -1,0 +1,197 @@
+import * as bits from "../core/bits.js";
+import { and, is, isKnown, not, type Tri } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { disable } from "./disable.js";
+import { enable, madeStatus } from "./enable.js";
+import { ended, endsHere, exits, type Pqap, writeStatus } from "./exit.js";
+import { learnFact } from "./guest-facts.js";
+import { AQIC_4 } from "./ledger.js";
+import { aqicRule, V9, V9_V12, V12_V61 } from "./profile.js";
+import { queueAt } from "./queues.js";
+import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
+import { has, learnLinked } from "./table.js";
+import { type Cpu, ecaBit, learnEca, runs } from "./vcpus.js";
+
+export const AQIC_1 = aqicRule(
+  "AQIC-1",
+  "No GISA, no service",
+  "Without adapter-interruption virtualization the instruction is left to user space, before any lock.",
+  "vfio_ap_ops.c:handle_pqap",
+);
+export const AQIC_2 = aqicRule(
+  "AQIC-2",
+  "Serialization",
+  "One mutex of the driver is held until the status is written: requests, resets, removals and attaches never interleave.",
+  "vfio_ap_ops.c:handle_pqap",
+);
+export const AQIC_3 = aqicRule(
+  "AQIC-3",
+  "The hook vanished",
+  "Read again under the mutex, the hook can be gone: the guest gets the default status. Only where a close ran at the same time.",
+  "v9 3/4 vfio_ap_ops.c:handle_pqap",
+  V9_V12,
+);
+export const AQIC_5 = aqicRule(
+  "AQIC-5",
+  "Finding the queue",
+  "The queue must be in the table of the hook's mdev; in aqic-v9 in its matrix, and bound.",
+  "vfio_ap_mdev_get_queue",
+);
+export const AQIC_6 = aqicRule(
+  "AQIC-6",
+  "Operands",
+  "IR is bit 16 of GR1, the ISC its bits 61 to 63, the NIB all of GR2; everything else is ignored.",
+  "vfio_ap_ops.c:handle_pqap",
+);
+export const AQIC_7 = aqicRule(
+  "AQIC-7",
+  "Writing the status",
+  "GR1 becomes the status word, its high half zero.",
+  "vfio_ap_ops.c:handle_pqap",
+);
+export const AQIC_8 = aqicRule(
+  "AQIC-8",
+  "Default status",
+  "A request for a queue that is not served answers response code 01 with no flags.",
+  "vfio_ap_ops.c:handle_pqap",
+);
+export const AQIC_9 = aqicRule(
+  "AQIC-9",
+  "The guest's masks are not asked",
+  "A queue that is linked but kept out of the guest is served all the same.",
+  "vfio_ap_mdev_get_queue, handle_pqap",
+  V12_V61,
+);
+export const AQIC_10 = aqicRule(
+  "AQIC-10",
+  "Association on demand",
+  "A queue gets its mdev with each request of the guest that finds it; assignment and probe do not set it.",
+  "v9 3/4 vfio_ap_get_queue",
+  V9,
+);
+
+/** AQIC-1 to AQIC-8, PQAP-11. */
+export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
+  const { guest } = cpu;
+  x.by(AQIC_2);
+  if (endsHere(x, call, not(ecaBit(s, cpu, "aiv")), "userspace", undefined)) {
+    learnEca(x, s, cpu, "aiv", false);
+    x.hint("aqic_refused", (seen) => (seen.reason === "no-aiv" ? undefined : seen.reason));
+    ended(x, call, "userspace", AQIC_1, undefined);
+    return;
+  }
+  learnEca(x, s, cpu, "aiv", true);
+  if (withoutGuest(x, s, guest, call)) return;
+  const apqn = call.gr0.lo & 0xffff;
+  const queue = queueAt(s, apqn);
+  const found = foundIn(x, s, guest, queue, apqn);
+  const answer = call.exit?.gr1.lo;
+  if (!foundQueue(x, found, answer)) {
+    x.by(AQIC_5);
+    x.hint("aqic_refused", (seen) => (seen.reason === "queue-not-bound" ? undefined : seen.reason));
+    writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
+    return;
+  }
+  learnHook(s, guest, queue, call.tid);
+  learnLink(s, guest, queue);
+  serve(x, s, guest, queue, call);
+}
+
+/** AQIC-4, linux-6.1: an mdev without a guest is not served. Only the variant "hookFirst" of KVM-6 leaves one. */
+function withoutGuest(x: Trial, s: ApState, guest: Guest, call: Pqap): boolean {
+  if (s.parameters.old || !isKnown(guest.hook) || guest.hook === null || guest.hook.kvm !== null) return false;
+  x.by(AQIC_4);
+  x.hint("aqic_refused", (seen) => (seen.reason === "mdev-not-in-use" ? undefined : seen.reason));
+  writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
+  return true;
+}
+
+/** AQIC-6: the queue is the guest's, and its interrupt is turned on or off. */
+function serve(x: Trial, s: ApState, guest: Guest, queue: Queue, call: Pqap): void {
+  x.by(AQIC_5, AQIC_6);
+  // AQIC-1 comes after PQAP-9, and needs a host that has the facility.
+  if (!isKnown(s.host.fac65)) s.journal.set(s.host, "fac65", true);
+  learnFact(s, guest, "fac65", true);
+  if (s.parameters.dynamic && isFiltered(guest, queue)) x.by(AQIC_9);
+  if (s.parameters.profile === "aqic-v9" && isKnown(guest.hook)) {
+    x.by(AQIC_10);
+    s.journal.set(queue, "owner", guest.hook);
+  }
+  const answer = call.exit?.gr1.lo;
+  const enabling = (call.gr1.hi & 0x8000) !== 0;
+  const isc = call.gr1.lo & 7;
+  const status = enabling
+    ? enable(x, s, holder(guest, queue), queue, { isc, nib: call.gr2, answer })
+    : disable(x, s, queue, answer);
+  // IRQ-13: where the status is lost, the reserved bits may be what is left of the control word.
+  const left = enabling && s.host.aqicStatus === "lost" ? 0x8000 | (isc << 8) : 0;
+  if (status === undefined) x.cannotCheck("the host's AQIC is not recorded");
+  else writeStatus(x, call, status, left, AQIC_7);
+}
+
+/** The queue is not in the guest's own masks. */
+function isFiltered(guest: Guest, queue: Queue): boolean {
+  return bits.has(guest.apm, queue.apid) === false || bits.has(guest.aqm, queue.apqi) === false;
+}
+
+/** AQIC-3: the answer of a request that met the hook and lost it to a close at the same time. */
+export function vanished(x: Trial, s: ApState, call: Pqap): boolean {
+  if (!s.parameters.old || !x.operation.overlapping || call.exit === undefined) return false;
+  const { rc, gr1 } = call.exit;
+  if (rc !== 0 || gr1.hi !== 0 || gr1.lo !== madeStatus(0x01) || x.remaining() > 0) return false;
+  x.by(AQIC_2, AQIC_3);
+  exits(x, call, { rc: 0, gr1, cc: 3 }, AQIC_3, AQIC_8);
+  return true;
+}
+
+/**
+ * AQIC-5: whether the queue is found: in the table of the hook's mdev, or (aqic-v9) in its matrix and bound.
+ * @throws Hang where the look-up never ends.
+ */
+function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue, apqn: number): Tri {
+  if (isKnown(guest.hook)) {
+    if (guest.hook === null) return "unknown";
+    return s.parameters.dynamic ? has(x, s, guest.hook, queue, apqn) : assignedAndBound(guest.hook, queue);
+  }
+  if (queue.linked === null && s.parameters.dynamic) return false;
+  if (queue.linked === null || !isKnown(queue.linked)) return "unknown";
+  return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
+}
+
+function assignedAndBound(m: Mdev, queue: Queue): Tri {
+  const assigned = and(bits.has(m.apm, queue.apid), bits.has(m.aqm, queue.apqi));
+  return and(assigned, is<QueueDriver>(queue.driver, "vfio_ap"));
+}
+
+/** A queue that was served shows whose guest this is: the mdev's that has it. */
+function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
+  if (isKnown(guest.hook) || !isKnown(queue.linked) || queue.linked === null) return;
+  if (!s.guests.has(guest.number)) {
+    s.journal.add(s.guests, guest.number, guest);
+    runs(s, tid, guest);
+  }
+  s.journal.set(guest, "hook", queue.linked);
+  s.journal.set(queue.linked, "kvm", guest);
+}
+
+/** QUEUE-9: pin, ISC and freeing act on the queue's own mdev and its guest, which can be another one in dynamic-v12. */
+function holder(guest: Guest, queue: Queue): Guest | null {
+  const m = isKnown(queue.owner) ? queue.owner : null;
+  return m !== null && isKnown(m.kvm) ? m.kvm : guest;
+}
+
+/** A queue that was served is in the hook's table, and bound. */
+function learnLink(s: ApState, guest: Guest, queue: Queue): void {
+  if (!isKnown(queue.driver)) s.journal.set(queue, "driver", "vfio_ap");
+  if (isKnown(queue.linked) || !isKnown(guest.hook) || guest.hook === null || !s.parameters.dynamic) return;
+  learnLinked(s, guest.hook, queue);
+}
+
+function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {
+  if (found !== "unknown") return found;
+  if (answer === undefined) return x.either("unknown");
+  // rc 01 without a line of the driver: not found; the same code can come from the hardware after a pin (5.4).
+  const quiet = x.peek("pin_pages") === undefined && x.peek("hw_aqic") === undefined;
+  if (answer === madeStatus(0x01) && quiet) return x.choose(2) === 1;
+  return true;
+}

@@ -1,0 +1,115 @@
+import type { Word } from "../../event/word.js";
+import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { newGuest, pointerFits, unmetGuest } from "./guests.js";
+import { aqicRule } from "./profile.js";
+import { type ApState, type Guest, VcpuTask } from "./state.js";
+
+export const KVM_2 = aqicRule(
+  "KVM-2",
+  "AP interpretation of a guest",
+  "An attribute of the VM, copied into the ECA of each CPU; turning it off does not reach the CPUs of a guest without facility 76.",
+  "kvm_s390_vm_set_crypto, kvm_s390_vcpu_crypto_setup",
+);
+export const KVM_4 = aqicRule(
+  "KVM-4",
+  "ECA bit AIV",
+  "Set when a CPU is made, if the guest has a GISA: if the host has adapter-interruption virtualization. Only protected mode changes it later (GISC-8).",
+  "kvm_s390_gisa_init, kvm_s390_vcpu_setup",
+);
+export const GISC_8 = aqicRule(
+  "GISC-8",
+  "Lifetime of the GISA",
+  "From the making of the VM to its end. linux-6.1: protected mode may take it away; leaving that mode makes it anew, with an empty alert mask and the counts as they were.",
+  "kvm_s390_gisa_init, _enable, _disable; kvm-s390.c",
+);
+
+/** ECA bits of a CPU that the handlers test. */
+export type EcaBit = "apie" | "aiv";
+
+const BITS: Readonly<Record<EcaBit, number>> = { apie: 0x00000008, aiv: 0x00200000 };
+
+/** A vCPU as an intercepted instruction shows it. */
+export interface Cpu {
+  readonly guest: Guest;
+  readonly task: VcpuTask;
+  /** ECA where the recorder prints it. */
+  readonly eca: Word | undefined;
+}
+
+/** The CPU that runs the instruction: its guest is known, named by a line of the instruction, or any that it can be. */
+export function cpuOf(x: Trial, s: ApState, tid: number, eca: Word | undefined): Cpu {
+  const guest = guestOfTask(x, s, tid);
+  return { guest, task: s.vcpus.get(tid) ?? new VcpuTask(tid), eca };
+}
+
+/** Whether a bit of the CPU's ECA is set: as recorded, as earlier answers showed it, as the host's facts say. */
+export function ecaBit(s: ApState, cpu: Cpu, bit: EcaBit): Tri {
+  if (cpu.eca !== undefined) return (cpu.eca.lo & BITS[bit]) !== 0;
+  const learnt: Known<boolean> = cpu.task[bit];
+  return isKnown(learnt) ? learnt : is(s.host[bit], true);
+}
+
+/** An answer shows a bit of the CPU's ECA. It is remembered where a change of it could not have gone unseen. */
+export function learnEca(x: Trial, s: ApState, cpu: Cpu, bit: EcaBit, value: boolean): void {
+  x.by(bit === "apie" ? KVM_2 : KVM_4);
+  const callsSeen = x.observability.syscalls && cpu.guest.vm !== undefined;
+  const fixed = bit === "aiv" && s.parameters.old;
+  if (cpu.eca === undefined && (callsSeen || fixed)) s.journal.set(cpu.task, bit, value);
+}
+
+/** Calls on a VM descriptor that change what its CPUs answer. */
+export type VmChange = "attribute" | "protected" | "memory";
+
+/** KVM-2, GISC-8, NIB-3: a call changed a VM; what of it is behind a pointer. */
+export function changeVm(x: Trial, s: ApState, vm: number, change: VmChange): void {
+  for (const guest of s.guests.values()) {
+    if (guest.vm !== vm) continue;
+    if (change === "memory") s.journal.set(guest, "pages", new Map());
+    if (change === "protected") x.by(GISC_8);
+    // The counts stay; whether the mask was emptied depends on the direction of the switch.
+    if (change === "protected" && !s.parameters.old) s.journal.set(guest, "alertMask", unknown);
+    for (const task of s.vcpus.values()) {
+      if (task.guest !== guest) continue;
+      if (change === "attribute") s.journal.set(task, "apie", unknown);
+      if (change === "protected" && !s.parameters.old) s.journal.set(task, "aiv", unknown);
+    }
+    if (change === "attribute") s.journal.set(s.host, "apie", unknown);
+  }
+}
+
+/** The guest whose vCPU the task runs: known from before, named by a line of this instruction, or any that it can be. */
+function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
+  const known = s.vcpus.get(tid);
+  if (known !== undefined && isKnown(known.guest) && known.guest.live) return known.guest;
+  const named = x.ahead("gisc_register", () => true) ?? x.ahead("gisc_unregister", () => true);
+  const candidates = [...s.guests.values()].filter(
+    (guest) => guest.live && (named === undefined || pointerFits(guest, named.kvm)),
+  );
+  const exact = candidates.filter((guest) => named !== undefined && guest.pointer === named.kvm);
+  const guests = exact.length > 0 ? exact : candidates;
+  const stranger = exact.length === 0 && mayBeStranger(s, guests) ? 1 : 0;
+  const guest = guests[x.choose(guests.length + stranger)];
+  if (guest === undefined && named === undefined) return unmetGuest(s);
+  const chosen = guest ?? newGuest(s, named?.kvm, undefined);
+  runs(s, tid, chosen);
+  return chosen;
+}
+
+/** The task runs a vCPU of that guest. */
+export function runs(s: ApState, tid: number, guest: Guest): void {
+  const known = s.vcpus.get(tid);
+  const task = known ?? new VcpuTask(tid);
+  if (known === undefined) s.journal.add(s.vcpus, tid, task);
+  if (task.guest === guest) return;
+  s.journal.set(task, "guest", guest);
+  for (const bit of ["apie", "aiv"] as const) s.journal.set(task, bit, unknown);
+}
+
+/** Whether a guest that was not met yet can have run the instruction: one that ran before the recording began, or is forgotten. */
+function mayBeStranger(s: ApState, guests: readonly Guest[]): boolean {
+  if (guests.length === 0 || s.guestsForgotten) return true;
+  if (guests.some((guest) => guest.pointer === undefined && guest.vm === undefined)) return false;
+  for (const m of s.mdevs.values()) if (m.present !== false && !isKnown(m.kvm)) return true;
+  return false;
+}
