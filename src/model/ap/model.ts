@@ -3,28 +3,17 @@ import type { Operation } from "../../operation/operation.js";
 import type { Model } from "../core/model.js";
 import type { Trial } from "../core/trial.js";
 import { open } from "./access.js";
+import { closeVm, createVm, setGuest } from "./attach.js";
 import { writeDriver } from "./bind.js";
 import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
 import { unmapDma } from "./dma.js";
 import { forgetEnded } from "./forget.js";
 import { initialState } from "./initial.js";
+import { closeGroup, learnGroup, openGroup } from "./groups.js";
 import { brokenInvariants } from "./invariants.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
-import {
-  closeDevice,
-  closeGroup,
-  closeVm,
-  create,
-  createVm,
-  deviceIoctl,
-  learnGroup,
-  mdevAt,
-  openDevice,
-  openGroup,
-  remove,
-  setGuest,
-} from "./mdevs.js";
+import { create, mdevAt, remove } from "./mdevs.js";
 import { pqap } from "./pqap.js";
 import { leave, probe, queueAt } from "./queues.js";
 import { read } from "./read.js";

@@ -1,12 +1,15 @@
 import type { Rule } from "../core/rule.js";
 import * as apcb from "./apcb.js";
+import * as attach from "./attach.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
+import * as devices from "./devices.js";
 import * as disable from "./disable.js";
 import * as dma from "./dma.js";
 import * as enable from "./enable.js";
 import * as exit from "./exit.js";
 import * as free from "./free.js";
+import * as groups from "./groups.js";
 import * as guestFacts from "./guest-facts.js";
 import * as hardware from "./hardware.js";
 import * as hook from "./hook.js";
@@ -27,13 +30,16 @@ import * as vcpus from "./vcpus.js";
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
   apcb,
+  attach,
   bind,
   bus,
+  devices,
   disable,
   dma,
   enable,
   exit,
   free,
+  groups,
   guestFacts,
   hardware,
   hook,

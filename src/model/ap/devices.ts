@@ -1,0 +1,223 @@
+import type { ApCall } from "../../operation/ap/call.js";
+import { is, isKnown, not, oneOf, type Tri, unknown } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
+import { attach, detach, expectSetKvm, KVM_6, MDEV_6, MDEV_7, notified } from "./attach.js";
+import { closeGroup, groupAt } from "./groups.js";
+import { guestByPointer, guestOf, newGuest } from "./guests.js";
+import { mdevAt } from "./mdevs.js";
+import { ALL, aqicRule, configRule, V9_V12, V61 } from "./profile.js";
+import { RST_7, resetQueues, resetSet } from "./reset.js";
+import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
+import { takeEffects } from "./unrecorded.js";
+import { forgetRegistration } from "./widen.js";
+
+export const MDEV_8 = configRule(
+  "MDEV-8",
+  "ioctls of the device",
+  "GET_INFO with at least 16 bytes succeeds; RESET resets the queues of the table and answers 0 or the last error; everything else is EOPNOTSUPP.",
+  "vfio_ap_ops.c:vfio_ap_mdev_ioctl",
+);
+export const KVM_5 = aqicRule(
+  "KVM-5",
+  "Open without a guest",
+  "Fails with -EINVAL and changes nothing.",
+  "vfio_ap_mdev_open_device",
+  V61,
+);
+export const KVM_15 = aqicRule(
+  "KVM-15",
+  "Failed open, old profiles",
+  "A notifier that cannot be registered, or a missing module reference, fails the open; an attach already made is not undone.",
+  "v9 2/4, 3/4 vfio_ap_mdev_open",
+  V9_V12,
+);
+export const IOC_1 = aqicRule("IOC-1", "GET_INFO", "Succeeds with or without a guest.", "vfio_ap_mdev_get_device_info");
+export const IOC_2 = aqicRule(
+  "IOC-2",
+  "GET_INFO errors",
+  "EFAULT for memory that cannot be read or written, EINVAL for a size below 16.",
+  "vfio_ap_mdev_get_device_info",
+);
+export const IOC_3 = aqicRule(
+  "IOC-3",
+  "RESET",
+  "Resets the queues of the mdev; 0, -EBUSY or -EIO.",
+  "vfio_ap_mdev_ioctl",
+);
+export const IOC_4 = aqicRule("IOC-4", "Any other ioctl", "-EOPNOTSUPP.", "vfio_ap_mdev_ioctl", ALL);
+
+/** VFIO_GROUP_GET_DEVICE_FD: the device is opened, a guest starts (MDEV-6, KVM-5, KVM-6). */
+export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
+  x.by(MDEV_6);
+  if (s.parameters.old) {
+    openOld(x, s, call);
+    return;
+  }
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
+  const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
+  const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
+  if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
+  const masks = x.peek("apcb_set");
+  const pointer = line?.kind === "mdev_set_kvm" ? line.kvm : masks?.kvm;
+  const attached: Tri = line !== undefined ? true : "unknown";
+  const called = line === undefined && x.certain("mdev_set_kvm") ? false : attached;
+  if (x.refuse(not(called), "EINVAL", MDEV_6, KVM_5)) return;
+  const guest = guestOf(s, pointer, call.vm?.id);
+  const used = guest === undefined ? "unknown" : not(is<Mdev | null>(guest.hook, null));
+  const again: Tri = guest !== undefined && isKnown(guest.hook) && guest.hook === m ? "unknown" : used;
+  if (x.refuse(again, "EPERM", MDEV_6, KVM_6)) {
+    expectSetKvm(x, m, guest, -1);
+    return;
+  }
+  if (m === undefined) {
+    x.cannotCheck("the mdev of the VFIO device is not known (no mdev_set_kvm line, no iommu_group link)");
+    if (x.observedSuccess !== false) strangerOpens(x, s, call, guest);
+    return;
+  }
+  attach(x, s, m, guest ?? newGuest(s, pointer, call.vm?.id));
+  expectSetKvm(x, m, guest, 0);
+  x.succeeds(MDEV_6, KVM_6);
+  opened(s, call, m, group);
+}
+
+/** MDEV-6, KVM-7: the open succeeds with or without a guest; a VM that another mdev uses is refused unseen. */
+function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
+  const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
+  const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
+  if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
+  // KVM-15: the module reference, or the second notifier, can fail.
+  if (x.observedSuccess === false && x.refuse("unknown", ["ENODEV", "ENOMEM", "EBUSY"], KVM_15)) return;
+  if (m === undefined) {
+    x.cannotCheck("the mdev of the VFIO device is not known (no mdev_set_kvm line, no iommu_group link)");
+    if (x.observedSuccess !== false) strangerOpens(x, s, call, guestOf(s, undefined, call.vm?.id));
+    return;
+  }
+  if (!isKnown(m.present)) s.journal.set(m, "present", true);
+  s.journal.set(m, "open", true);
+  notified(x, s, m, call.vm?.id);
+  x.succeeds(MDEV_6);
+  opened(s, call, m, group);
+}
+
+/** A device that nobody can name was opened: any mdev may have the guest now. */
+function strangerOpens(
+  x: Trial,
+  s: ApState,
+  call: Extract<ApCall, { kind: "device-open" }>,
+  guest: Guest | undefined,
+): void {
+  x.maybe("apcb_set", () => undefined);
+  if (guest !== undefined) s.journal.set(guest, "hook", unknown);
+  for (const m of s.mdevs.values()) {
+    if (m.present !== false && m.kvm === null) s.journal.set(m, "kvm", unknown);
+    if (m.present !== false) s.journal.set(m, "open", unknown);
+  }
+  opened(s, call, undefined, call.group === undefined ? undefined : groupAt(s, call.group.group));
+}
+
+function opened(
+  s: ApState,
+  call: Extract<ApCall, { kind: "device-open" }>,
+  m: Mdev | undefined,
+  group: Group | undefined,
+): void {
+  if (call.device === undefined) return;
+  const device = new DeviceFile(call.device.id, group);
+  device.mdev = m ?? unknown;
+  s.journal.add(s.devices, call.device.id, device);
+  if (group !== undefined)
+    s.journal.set(group, "holders", [...(isKnown(group.holders) ? group.holders : []), device.id]);
+}
+
+/** The mdev of a device descriptor: known from its open, its group, or a line of this operation. */
+function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): Mdev | undefined {
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_unset_kvm");
+  if (line?.kind === "mdev_unset_kvm") return mdevAt(s, line.mdev);
+  const device = s.devices.get(id);
+  if (device !== undefined && isKnown(device.mdev)) return device.mdev;
+  const clear = x.peek("apcb_clear");
+  const guest = clear === undefined ? undefined : guestByPointer(s, clear.kvm);
+  if (guest !== undefined && isKnown(guest.hook) && guest.hook !== null) return guest.hook;
+  if (groupNumber !== undefined) return groupAt(s, groupNumber).mdev;
+  const open = [...s.mdevs.values()].filter((m) => m.present !== false && m.open !== false && m.kvm !== null);
+  const [only] = open;
+  return open.length === 1 && is(s.host.hiddenMdevs, 0) === true ? only : undefined;
+}
+
+/** The last close of a device descriptor: guest stop (MDEV-7, KVM-8), and then one holder less of the group. */
+export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): void {
+  x.by(MDEV_7);
+  const device = s.devices.get(id);
+  stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
+  if (device?.group !== undefined) closeGroup(x, s, id, device.group.number);
+  if (device !== undefined) s.journal.set(device, "closed", true);
+}
+
+function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev | undefined): void {
+  if (m === undefined) {
+    x.cannotCheck("the mdev of the VFIO device is not known (no mdev_unset_kvm line, no iommu_group link)");
+    strangerCloses(x, s);
+    return;
+  }
+  if (m.tainted !== undefined) {
+    x.cannotCheck(m.tainted);
+    x.takeAll();
+    return;
+  }
+  // The line of the driver names another mdev than the descriptor's group: the line is right, and which groups are taken is open.
+  if (device !== undefined && isKnown(device.mdev) && device.mdev !== m) {
+    for (const group of s.groups.values()) s.journal.set(group, "holders", unknown);
+  }
+  if (m.kvm !== null) detach(x, s, m);
+  // Taken from the close function of the old profiles, the line is there without a guest too (vfio-ap-aqic 5.3).
+  else if (s.parameters.old) x.bracket("mdev_unset_kvm");
+  s.journal.set(m, "open", false);
+}
+
+function strangerCloses(x: Trial, s: ApState): void {
+  takeEffects(x, s);
+  for (const m of s.mdevs.values()) {
+    if (m.present === false || m.kvm === null) continue;
+    s.journal.set(m, "kvm", isKnown(m.kvm) ? oneOf<Guest | null>([m.kvm, null]) : unknown);
+    s.journal.set(m, "open", unknown);
+  }
+}
+
+/** An ioctl of the device (MDEV-8, IOC-1 to IOC-4). */
+export function deviceIoctl(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl" }>): void {
+  switch (call.request) {
+    case "get-info":
+      x.by(IOC_1);
+      // The size that was asked for, and whether the memory can be used, lie behind the pointer.
+      if (x.refuse("unknown", "EINVAL", MDEV_8, IOC_2) || x.refuse("unknown", "EFAULT", MDEV_8, IOC_2)) return;
+      if (s.parameters.profile === "linux-6.1") x.returns(0, MDEV_8, IOC_1);
+      else x.succeeds(MDEV_8, IOC_1, IOC_2);
+      return;
+    case "reset":
+      reset(x, s, call);
+      return;
+    case "other":
+      // The generic device-feature ioctl is answered by the VFIO core, before the driver (IOC-4).
+      if (call.command.includes("VFIO_DEVICE_FEATURE")) x.cannotCheck("answered by the VFIO core");
+      else x.fails("EOPNOTSUPP", MDEV_8, IOC_4);
+      return;
+  }
+}
+
+function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl" }>): void {
+  x.by(IOC_3);
+  const m = mdevOfDevice(x, s, call.device.id, call.device.group?.group);
+  if (m === undefined) {
+    x.cannotCheck("the mdev of the VFIO device is not known");
+    takeEffects(x, s);
+    for (const queue of s.queues.values()) if (queue.driver !== "absent") forgetRegistration(s, queue);
+    return;
+  }
+  const answer = resetQueues(x, s, resetSet(x, s, m));
+  if (answer === 0) x.returns(0, IOC_3, RST_7);
+  else if (answer === -16) x.fails("EBUSY", IOC_3, RST_7);
+  else if (answer === -5) x.fails("EIO", IOC_3, RST_7);
+  else if (!x.refuse("unknown", "EBUSY", IOC_3, RST_7) && !x.refuse("unknown", "EIO", IOC_3, RST_7))
+    x.returns(0, IOC_3);
+}
