@@ -7,10 +7,11 @@ import { closeVm, createVm, setGuest } from "./attach.js";
 import { writeDriver } from "./bind.js";
 import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
+import { closeDevice, deviceIoctl, openDevice } from "./devices.js";
 import { unmapDma } from "./dma.js";
 import { forgetEnded } from "./forget.js";
-import { initialState } from "./initial.js";
 import { closeGroup, learnGroup, openGroup } from "./groups.js";
+import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import { create, mdevAt, remove } from "./mdevs.js";
@@ -23,8 +24,8 @@ import { scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
-import { changeVm } from "./vcpus.js";
 import { unrecorded } from "./unrecorded.js";
+import { changeVm } from "./vcpus.js";
 import { forgetUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
@@ -61,8 +62,8 @@ function modelled(call: ApCall): boolean {
     case "vm-create":
     case "vm-close":
     case "group-close":
-    case "vm-change":
     case "guest-set":
+    case "vm-change":
     case "gap":
       return false;
     case "attribute-write":
@@ -160,9 +161,9 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       break;
     case "guest-set":
       setGuest(x, s, call.vm?.id);
+      break;
     case "vm-change":
       changeVm(x, s, call.vm.id, call.change);
-      break;
       break;
     case "dma-unmap":
       unmapDma(x, s, call);
