@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
@@ -32,4 +32,9 @@ function below(path: string): readonly string[] {
     .filter((entry) => entry.isDirectory())
     .map((entry) => join(root, path, entry.name))
     .sort();
+}
+
+/** The files of a capture, by name. */
+export function filesOf(path: string): Readonly<Record<string, Uint8Array>> {
+  return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name))]));
 }
