@@ -112,7 +112,7 @@ export function compareAfter(x: Trial, call: VfioIoctl, written: readonly Writte
 /** After an error, and after requests that only read, the structure is as it was. */
 export function unchanged(x: Trial, call: VfioIoctl, from = 0, to = Number.POSITIVE_INFINITY): void {
   const { argument, after } = call;
-  if (after === undefined || argument.kind !== "bytes") return;
+  if (after === undefined || argument.kind !== "bytes" || argument.bytes === after) return;
   const length = Math.min(argument.bytes.length, after.length);
   for (let at = 0; at < length; at++) {
     if (argument.bytes[at] === after[at] || (at >= from && at < to && from > 0)) continue;

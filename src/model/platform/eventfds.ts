@@ -105,11 +105,16 @@ interface Install {
   readonly order: number;
 }
 
-/** Slots that hold an eventfd, newest first; `uncertain`: lines of which a slot may hold it. */
-function installs(s: PlatformState, e: Eventfd): { certain: Install[]; uncertain: Line[] } {
+/**
+ * Slots that hold an eventfd, newest first; `uncertain`: lines of which a slot may hold it; `elsewhere`: a line that was not
+ * met yet may hold it.
+ */
+function installs(s: PlatformState, e: Eventfd): { certain: Install[]; uncertain: Line[]; elsewhere: boolean } {
   const certain: Install[] = [];
   const uncertain: Line[] = [];
+  let elsewhere = false;
   for (const device of s.devices.values()) {
+    if (device.linesUnknown && device.openCount !== 0) elsewhere = true;
     for (const line of device.lines.values()) {
       for (const slot of ["maskFd", "unmaskFd"] as const) {
         const held = line[slot];
@@ -123,7 +128,7 @@ function installs(s: PlatformState, e: Eventfd): { certain: Install[]; uncertain
     }
   }
   if (certain.length > 1) certain.sort((a, b) => b.order - a.order);
-  return { certain, uncertain };
+  return { certain, uncertain, elsewhere };
 }
 
 /** Signals that go round in a circle end: the kernel runs each action once. */
@@ -131,7 +136,7 @@ const DEPTH = 4;
 
 /** Something was written or signalled: the actions of the slots that hold it run, and platform-base takes the counter. */
 function wake(s: PlatformState, x: Trial, e: Eventfd, depth: number): void {
-  const { certain, uncertain } = installs(s, e);
+  const { certain, uncertain, elsewhere } = installs(s, e);
   for (const { device, line, slot } of certain) {
     x.by(VMASK_7);
     if (!s.parameters.msi) take(s, e);
@@ -139,15 +144,15 @@ function wake(s: PlatformState, x: Trial, e: Eventfd, depth: number): void {
     else if (depth < DEPTH) unmask(s, x, device, line, depth + 1);
   }
   for (const line of uncertain) s.journal.set(line, "masked", unknown);
-  if (uncertain.length > 0 && !s.parameters.msi) s.journal.set(e, "min", 0n);
+  if ((elsewhere || uncertain.length > 0) && !s.parameters.msi) s.journal.set(e, "min", 0n);
 }
 
 /** The actions of the slots that hold an eventfd may have run. */
 function blurSlots(s: PlatformState, e: Eventfd): void {
-  const { certain, uncertain } = installs(s, e);
+  const { certain, uncertain, elsewhere } = installs(s, e);
   for (const { line } of certain) s.journal.set(line, "masked", unknown);
   for (const line of uncertain) s.journal.set(line, "masked", unknown);
-  if (certain.length + uncertain.length > 0 && !s.parameters.msi) s.journal.set(e, "min", 0n);
+  if ((elsewhere || certain.length + uncertain.length > 0) && !s.parameters.msi) s.journal.set(e, "min", 0n);
 }
 
 /** One read's worth leaves the counter: all of it, or one of a semaphore. */
@@ -179,6 +184,7 @@ function possibleSignals(s: PlatformState, e: Eventfd): Possible {
   const lines: Line[] = [];
   let most = 0n;
   for (const device of s.devices.values()) {
+    if (device.linesUnknown && device.openCount !== 0) most = COUNTER_MAX;
     for (const line of device.lines.values()) {
       if (!mayBe(line.trigger, e) || !mayFire(s, line)) continue;
       if (line.flags === 1) most = COUNTER_MAX;

@@ -51,7 +51,11 @@ export function vfioIoctl(x: Trial, s: PlatformState, call: VfioIoctl): void {
 }
 
 function deviceIoctl(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): void {
-  if (tainted(x, device)) return;
+  const changes = call.request.number === VFIO.DEVICE_SET_IRQS;
+  if (tainted(x, device)) {
+    if (changes) forgetDevice(s, device);
+    return;
+  }
   // Argument notes are written by programs that test platform devices (3.3).
   const noted = call.argument.kind === "bytes" && call.argument.mapped !== undefined;
   if (noted && !isKnown(device.platform)) s.journal.set(device, "platform", true);
@@ -61,6 +65,7 @@ function deviceIoctl(x: Trial, s: PlatformState, call: VfioIoctl, device: Device
         ? "the device is none of the platform bus"
         : "which device the descriptor stands for was not recorded (its name: probe ioctl_in, or a vfio-note, at VFIO_GROUP_GET_DEVICE_FD)",
     );
+    if (changes) forgetDevice(s, device);
     return;
   }
   // VDEV-1: in platform-base no device without a reset function can be bound, so none can be open.

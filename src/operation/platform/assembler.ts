@@ -7,7 +7,7 @@ import { Overlaps } from "../overlaps.js";
 import { TaskTable } from "../tasks.js";
 import type { Argument, Meaning, PlatformCall } from "./call.js";
 import type { PlatformFile } from "./file.js";
-import { type Note, noteOf } from "./notes.js";
+import { hexBytes, type Note, noteOf } from "./notes.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
 import { requestNumbered, requestOf, VFIO } from "./requests.js";
 import { type DecodedCall, type InputNote, SyscallDecoder } from "./syscalls.js";
@@ -23,6 +23,8 @@ interface TaskState {
   running: Open | undefined;
   /** The note that belongs to `running`. */
   seq: number | undefined;
+  /** Its bytes, as hex digits. */
+  hex: string | undefined;
   /** An ioctl of this task was recorded as a system call: probe lines belong to such ones. */
   calls: boolean;
   /** Probe lines whose call did not come yet, and calls whose probe lines did not. */
@@ -190,6 +192,7 @@ export class PlatformAssembler {
     state.input = undefined;
     if (event.name !== "ioctl") return undefined;
     state.seq = input.seq;
+    state.hex = input.hex;
     return requestNumbered(input.command).number === requestOf(event.args[1] ?? "").number ? input : undefined;
   }
 
@@ -264,7 +267,8 @@ export class PlatformAssembler {
       const { running } = state;
       const belongs = running?.returned === true && state.seq !== undefined && state.seq === note.seq;
       if (belongs && running.call.kind === "vfio-ioctl") {
-        if (note.bytes !== undefined) running.call = { ...running.call, after: note.bytes };
+        const after = note.hex === undefined ? undefined : afterOf(note.hex, state, running.call.argument);
+        if (after !== undefined) running.call = { ...running.call, after };
         if (running.result.kind === "unknown") running.result = resultOfNote(note.result, note.errno) ?? running.result;
       }
       this.settle(state);
@@ -420,6 +424,7 @@ export class PlatformAssembler {
       input: undefined,
       running: undefined,
       seq: undefined,
+      hex: undefined,
       calls: false,
       early: [],
       waiting: [],
@@ -428,6 +433,12 @@ export class PlatformAssembler {
     this.states.set(tid, state);
     return state;
   }
+}
+
+/** The bytes after the call: most calls write nothing, then they are the bytes before. */
+function afterOf(hex: string, state: TaskState, argument: Argument): Uint8Array | undefined {
+  if (argument.kind === "bytes" && hex === state.hex) return argument.bytes;
+  return hexBytes(hex);
 }
 
 /** A call that came back may still get a note or a probe line about what it wrote. */

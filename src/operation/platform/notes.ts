@@ -11,14 +11,15 @@ export type Note =
       readonly bad: boolean;
       readonly readOnly: boolean;
       readonly length: number;
-      readonly bytes: Uint8Array | undefined;
+      /** The bytes as pairs of hex digits. */
+      readonly hex: string | undefined;
     }
   | {
       readonly kind: "out";
       readonly seq: number;
       readonly errno: number | undefined;
       readonly result: number | undefined;
-      readonly bytes: Uint8Array | undefined;
+      readonly hex: string | undefined;
     }
   | {
       readonly kind: "hardware";
@@ -76,7 +77,7 @@ function input(text: string, from: number, to: number): Note {
   let bad = false;
   let readOnly = false;
   let length = -1;
-  let bytes: Uint8Array | undefined;
+  let hex: string | undefined;
   for (let at = from + 1; at < to; ) {
     const end = wordEnd(text, at, to);
     const equals = text.indexOf("=", at);
@@ -96,7 +97,7 @@ function input(text: string, from: number, to: number): Note {
           length = integer(text, value, end);
           break;
         case "hex":
-          bytes = hexBytes(text.slice(value, end));
+          hex = text.slice(value, end);
           break;
         case "ptr":
           bad = text.slice(value, end) === "bad";
@@ -108,14 +109,14 @@ function input(text: string, from: number, to: number): Note {
     at = end + 1;
   }
   if (!Number.isInteger(command) || command < 0) return other;
-  return { kind: "in", seq, fd, command, bad, readOnly, length: length < 0 ? (bytes?.length ?? 0) : length, bytes };
+  return { kind: "in", seq, fd, command, bad, readOnly, length: length < 0 ? (hex?.length ?? 0) / 2 : length, hex };
 }
 
 function output(text: string, from: number, to: number): Note {
   let seq = -1;
   let errno: number | undefined;
   let result: number | undefined;
-  let bytes: Uint8Array | undefined;
+  let hex: string | undefined;
   for (let at = from + 1; at < to; ) {
     const end = wordEnd(text, at, to);
     const equals = text.indexOf("=", at);
@@ -132,12 +133,12 @@ function output(text: string, from: number, to: number): Note {
           errno = integer(text, value, end);
           break;
         case "hex":
-          bytes = hexBytes(text.slice(value, end));
+          hex = text.slice(value, end);
       }
     }
     at = end + 1;
   }
-  return { kind: "out", seq, errno, result, bytes };
+  return { kind: "out", seq, errno, result, hex };
 }
 
 function hardware(values: ReadonlyMap<string, string>): Note {

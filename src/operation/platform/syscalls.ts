@@ -4,7 +4,7 @@ import type { TaskTable } from "../tasks.js";
 import type { Argument, Closed, Meaning, PlatformCall, PlatformDeviceRef } from "./call.js";
 import { Descriptors, type PlatformOpenFile, type PlatformTask } from "./descriptors.js";
 import type { PlatformFile } from "./file.js";
-import type { Note } from "./notes.js";
+import { hexBytes, type Note } from "./notes.js";
 import { type Request, requestOf, VFIO } from "./requests.js";
 import { decodeIrqSetHeader, irqSetData, u32 } from "./structures.js";
 
@@ -647,13 +647,15 @@ function argumentOf(request: Request, value: number | undefined, note: InputNote
   if (PLAIN.has(request.number)) return notRecorded;
   if (note !== undefined) {
     if (note.bad) return { kind: "bad" };
-    if (note.bytes !== undefined)
+    const bytes = note.hex === undefined ? undefined : hexBytes(note.hex);
+    if (bytes !== undefined) {
       return {
         kind: "bytes",
-        bytes: note.bytes.length > note.length ? note.bytes.subarray(0, note.length) : note.bytes,
+        bytes: bytes.length > note.length ? bytes.subarray(0, note.length) : bytes,
         mapped: note.length,
         writable: !note.readOnly,
       };
+    }
   }
   if (value !== undefined && value >= 0 && value < LOWEST_ADDRESS) return { kind: "bad" };
   return notRecorded;
