@@ -6,7 +6,8 @@ import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, linkedTo, refilter, refilterControl, reserved, shadowOf, shared } from "./apcb.js";
 import { parseNumber } from "./numbers.js";
-import { ALL, configRule, V9, V12, V61 } from "./profile.js";
+import { ALL, configRule, V9, V12, V12_V61, V61 } from "./profile.js";
+import { queueAt } from "./queues.js";
 import { type Candidate, PLUG_4, resetQueues } from "./reset.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
@@ -431,7 +432,9 @@ export function blurMatrix(x: Trial, s: ApState, m: Mdev): void {
 /** The queues that an assign or unassign of `n` is about: {n} × the other side, the other side's numbers ascending. */
 function* productOf(s: ApState, side: Side, n: number, other: bits.Bits): Generator<Queue> {
   for (const k of bitsOf(bits.possible(other))) {
-    const queue = s.queues.get(side === "adapter" ? (n << 8) | k : (k << 8) | n);
+    const apqn = side === "adapter" ? (n << 8) | k : (k << 8) | n;
+    // Where no snapshot lists the devices, any of them may be there.
+    const queue = s.host.devicesListed ? s.queues.get(apqn) : queueAt(s, apqn);
     if (queue !== undefined) yield queue;
   }
 }
