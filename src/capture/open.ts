@@ -1,3 +1,4 @@
+import type { Diagnostic } from "../event/diagnostic.js";
 import type { EnvironmentEvent, Event } from "../event/event.js";
 import { alignClocks } from "./align.js";
 import { type Candidate, formatOfEmptyFile, lookInto, refusal, toSource } from "./candidate.js";
@@ -183,6 +184,7 @@ async function openDraft(draft: Draft, importers: ImporterSet): Promise<Capture 
         : await toSource(candidate, importers);
     if (!("reason" in source)) {
       (source.format === "sysfs" ? snapshots : sources).push(source);
+      if (sniffed.kind === "empty") log.add(emptySource(name));
     } else if (settings !== undefined) {
       return { path, error: `capture.json lists ${name}, which ${source.reason}` };
     } else {
@@ -215,6 +217,10 @@ async function openDraft(draft: Draft, importers: ImporterSet): Promise<Capture 
     for (const line of await leadingEnvironment(source, index)) environment.push(line);
   }
   return new OpenedCapture(draft, sources, offsets, environmentSources, environment);
+}
+
+function emptySource(file: string): Diagnostic {
+  return { code: "empty-source", severity: "note", file, line: 0, message: "holds no line: did the recorder run?" };
 }
 
 /** The snapshot as a source; by its place it is one, whatever its content looks like. */

@@ -39,6 +39,7 @@ export function captureReport({ capture, runs, events, notes, errors }: Outcome)
     knownDefects: runs.flatMap((run) => run.checker.findings.knownDefects),
     knownDefectsLeftOut: sum((run) => run.checker.findings.knownDefectsLeftOut),
     notes: [
+      ...(verdict === "inconclusive" ? [nothingChecked(events, operations)] : []),
       ...runs.map((run) => `profile ${run.system} ${run.profile.name}: ${run.profile.reason}`),
       ...(verdict === "error" ? [] : errors),
       ...notes,
@@ -67,6 +68,12 @@ function verdictOf(divergent: boolean, failed: boolean, checked: number): Verdic
   if (divergent) return "divergent";
   if (failed) return "error";
   return checked === 0 ? "inconclusive" : "conform";
+}
+
+function nothingChecked(events: number, operations: number): string {
+  if (events === 0) return "nothing was checked: the recordings hold no event";
+  if (operations > 0) return "nothing was checked: of no operation enough was recorded";
+  return "nothing was checked: the recordings hold no operation of a modelled system";
 }
 
 const NOTED_DIAGNOSTICS = 20;
