@@ -1,8 +1,10 @@
+import type { ApCall } from "../../operation/ap/call.js";
 import { noBits } from "../core/bits.js";
-import { is, isKnown, or, type Tri, unknown } from "../core/known.js";
+import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
 import { guestName, guestOf, newGuest, pointerFits } from "./guests.js";
+import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { resetQueues, resetSet } from "./reset.js";
@@ -35,6 +37,32 @@ export const KVM_7 = aqicRule(
   "v9 3/4 vfio_ap_mdev_set_kvm, vfio_ap_mdev_group_notifier; v12 8/17, 10/17, 12/17",
   V9_V12,
 );
+export const KVM_9 = aqicRule(
+  "KVM-9",
+  "Release, old profiles",
+  "At close, with a guest: masks cleared, hook removed, queues reset, reference and guest given up. Without one nothing happens at all.",
+  "v9 3/4 vfio_ap_mdev_release",
+  V9_V12,
+);
+export const KVM_10 = aqicRule(
+  "KVM-10",
+  "The guest is withdrawn",
+  "The mdev forgets its guest; hook and masks stay. aqic-v9 never gives its reference back, dynamic-v12 does. In linux-6.1 an open device is not affected.",
+  "v9 base and v12 2/17, 12/17 vfio_ap_mdev_group_notifier",
+  V9_V12,
+);
+export const KVM_11 = aqicRule(
+  "KVM-11",
+  "Set masks",
+  "Format 2 holds all three masks whole, formats 0 and 1 the first 64 adapters and 16 domains; the line shows the masks before they are cut.",
+  "kvm_arch_crypto_set_masks",
+);
+export const KVM_14 = aqicRule(
+  "KVM-14",
+  "One mdev for a guest",
+  "linux-6.1 keeps it by the hook, the old profiles by looking at all mdevs.",
+  "vfio_ap_mdev_set_kvm",
+);
 export const KVM_8 = aqicRule(
   "KVM-8",
   "Detach",
@@ -55,7 +83,8 @@ export function attach(x: Trial, s: ApState, m: Mdev, guest: Guest): void {
   journal.set(guest, "hook", m);
   journal.set(m, "kvm", guest);
   journal.set(m, "open", true);
-  x.by(KVM_6);
+  countRef(x, s, guest, 1);
+  x.by(KVM_6, KVM_11, KVM_14);
   commit(x, s, m);
 }
 
@@ -99,6 +128,17 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
     }
     return;
   }
+  if (m.kvm === guest) {
+    leakRef(
+      x,
+      s,
+      guest,
+      1,
+      KVM_7,
+      `mdev ${m.uuid} is told of its guest a second time: one more reference, never given back`,
+    );
+  } else countRef(x, s, guest, 1);
+  x.by(KVM_11, KVM_14);
   s.journal.set(m, "kvm", guest);
   s.journal.set(guest, "hook", m);
   if (s.parameters.dynamic) initShadow(x, s, m);
@@ -113,7 +153,7 @@ function copyMatrix(s: ApState, m: Mdev): void {
   s.journal.set(m, "shAdm", m.adm);
 }
 
-function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
+export function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
   let used: Tri = false;
   for (const other of s.mdevs.values()) {
     if (other === m || other.present === false) continue;
@@ -122,23 +162,47 @@ function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
   return used;
 }
 
-/** KVM_SET_DEVICE_ATTR: a group whose device is open already may learn its guest by it (old profiles, KVM-7). */
-export function setGuest(x: Trial, s: ApState, vm: number | undefined): void {
+/** KVM_SET_DEVICE_ATTR: a group whose device is open may learn its guest by it, or lose it (KVM-7, KVM-10). */
+export function setGuest(x: Trial, s: ApState, call: Extract<ApCall, { kind: "guest-set" }>): void {
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
-  if (line?.kind === "mdev_set_kvm") notified(x, s, mdevAt(s, line.mdev), vm);
+  if (line?.kind === "mdev_set_kvm") notified(x, s, mdevAt(s, line.mdev), call.vm?.id);
+  else if (s.parameters.old && call.vm !== undefined && call.change !== "add") {
+    for (const m of s.mdevs.values()) {
+      if (isKnown(m.kvm) && m.kvm !== null && m.kvm.vm === call.vm.id)
+        withdraw(x, s, m, m.kvm, call.change === "remove");
+    }
+  }
   x.takeAll();
 }
 
+/** KVM-10. `certain`: the structure says that a group is taken out; else it may be another one that is added. */
+function withdraw(x: Trial, s: ApState, m: Mdev, guest: Guest, certain: boolean): void {
+  if (!certain) {
+    s.journal.set(m, "kvm", oneOf<Guest | null>([guest, null]));
+    s.journal.set(guest, "refs", unknown);
+    return;
+  }
+  x.by(KVM_10);
+  s.journal.set(m, "kvm", null);
+  if (s.parameters.profile === "dynamic-v12") countRef(x, s, guest, -1);
+  else {
+    addLeak(s, guest, { kind: "ref", what: 1, apqn: undefined, rule: KVM_10 });
+    x.knownDefect(`the reference on ${guestName(guest)} is never given back`, KVM_10, KVM_13);
+  }
+}
+
+/** The guest of an mdev stops: at the last close of its device (KVM-8, KVM-9). */
 export function detach(x: Trial, s: ApState, m: Mdev): void {
   const guest = isKnown(m.kvm) ? m.kvm : undefined;
-  x.by(KVM_8);
+  const rule = s.parameters.old ? KVM_9 : KVM_8;
+  x.by(rule);
   const clear = x.expect(
     "apcb_clear",
     (seen) =>
       guest === undefined || guest === null || pointerFits(guest, seen.kvm) ? undefined : `apcb_clear kvm ${seen.kvm}`,
     () => `apcb_clear${guest === undefined || guest === null ? "" : ` kvm ${guestName(guest)}`}`,
     MDEV_7,
-    KVM_8,
+    rule,
     KVM_12,
   );
   x.hint("crycb_clear");
@@ -148,10 +212,11 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
     "mdev_unset_kvm",
     (seen) => (seen.mdev === m.uuid ? undefined : `mdev_unset_kvm mdev ${seen.mdev}`),
     () => `mdev_unset_kvm mdev ${m.uuid}`,
-    KVM_8,
+    rule,
   );
   s.journal.set(m, "kvm", null);
   if (cleared === undefined || cleared === null) return;
+  countRef(x, s, cleared, -1);
   for (const group of s.groups.values()) if (group.mdev === m) s.journal.set(group, "served", cleared);
   s.journal.set(cleared, "hook", null);
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(cleared, side, noBits);
@@ -165,6 +230,8 @@ export function createVm(s: ApState, vm: number, name: string): void {
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = noBits;
   guest.gisc = [0, 0, 0, 0, 0, 0, 0, 0];
   guest.pins = new Map();
+  guest.alertMask = 0;
+  guest.refs = 0;
 }
 
 /** A VM descriptor was closed for good: its pointer may be used again. */

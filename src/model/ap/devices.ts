@@ -1,22 +1,28 @@
 import type { ApCall } from "../../operation/ap/call.js";
 import { is, isKnown, not, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { attach, detach, expectSetKvm, KVM_6, MDEV_6, MDEV_7, notified } from "./attach.js";
+import {
+  attach,
+  detach,
+  expectSetKvm,
+  KVM_6,
+  KVM_9,
+  KVM_14,
+  MDEV_6,
+  MDEV_7,
+  notified,
+  usedByAnother,
+} from "./attach.js";
+import { getInfo, MDEV_8 } from "./device-info.js";
 import { closeGroup, groupAt } from "./groups.js";
-import { guestByPointer, guestOf, newGuest } from "./guests.js";
+import { guestByPointer, guestName, guestOf, newGuest } from "./guests.js";
 import { mdevAt } from "./mdevs.js";
-import { ALL, aqicRule, configRule, V9_V12, V61 } from "./profile.js";
+import { ALL, aqicRule, V9_V12, V61 } from "./profile.js";
 import { RST_7, resetQueues, resetSet } from "./reset.js";
 import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
 import { takeEffects } from "./unrecorded.js";
 import { forgetRegistration } from "./widen.js";
 
-export const MDEV_8 = configRule(
-  "MDEV-8",
-  "ioctls of the device",
-  "GET_INFO with at least 16 bytes succeeds; RESET resets the queues of the table and answers 0 or the last error; everything else is EOPNOTSUPP.",
-  "vfio_ap_ops.c:vfio_ap_mdev_ioctl",
-);
 export const KVM_5 = aqicRule(
   "KVM-5",
   "Open without a guest",
@@ -31,12 +37,17 @@ export const KVM_15 = aqicRule(
   "v9 2/4, 3/4 vfio_ap_mdev_open",
   V9_V12,
 );
-export const IOC_1 = aqicRule("IOC-1", "GET_INFO", "Succeeds with or without a guest.", "vfio_ap_mdev_get_device_info");
-export const IOC_2 = aqicRule(
-  "IOC-2",
-  "GET_INFO errors",
-  "EFAULT for memory that cannot be read or written, EINVAL for a size below 16.",
-  "vfio_ap_mdev_get_device_info",
+export const IOC_5 = aqicRule(
+  "IOC-5",
+  "Open",
+  "linux-6.1: the first open attaches the guest that the group knows. Before: a reference on the module, then two notifiers, the first of which may attach a guest at once.",
+  "vfio_ap_mdev_open_device; v9 2/4, 3/4 vfio_ap_mdev_open",
+);
+export const IOC_6 = aqicRule(
+  "IOC-6",
+  "Close",
+  "The last close detaches the guest; then the callbacks of DMA unmaps end.",
+  "vfio_ap_mdev_close_device; v9 3/4 vfio_ap_mdev_release",
 );
 export const IOC_3 = aqicRule(
   "IOC-3",
@@ -48,7 +59,7 @@ export const IOC_4 = aqicRule("IOC-4", "Any other ioctl", "-EOPNOTSUPP.", "vfio_
 
 /** VFIO_GROUP_GET_DEVICE_FD: the device is opened, a guest starts (MDEV-6, KVM-5, KVM-6). */
 export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
-  x.by(MDEV_6);
+  x.by(MDEV_6, IOC_5);
   if (s.parameters.old) {
     openOld(x, s, call);
     return;
@@ -65,7 +76,13 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   const guest = guestOf(s, pointer, call.vm?.id);
   const used = guest === undefined ? "unknown" : not(is<Mdev | null>(guest.hook, null));
   const again: Tri = guest !== undefined && isKnown(guest.hook) && guest.hook === m ? "unknown" : used;
-  if (x.refuse(again, "EPERM", MDEV_6, KVM_6)) {
+  // KVM-6, variant hookFirst: another mdev of the guest is looked for, and the hook has moved by then.
+  const taken = s.parameters.hookFirst && guest !== undefined && m !== undefined ? usedByAnother(s, m, guest) : again;
+  if (x.refuse(taken, "EPERM", MDEV_6, KVM_6, KVM_14)) {
+    if (s.parameters.hookFirst && guest !== undefined && m !== undefined) {
+      x.knownDefect(`the hook of ${guestName(guest)} is left at mdev ${m.uuid}, which was refused`, KVM_6);
+      s.journal.set(guest, "hook", m);
+    }
     expectSetKvm(x, m, guest, -1);
     return;
   }
@@ -147,7 +164,7 @@ function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | un
 
 /** The last close of a device descriptor: guest stop (MDEV-7, KVM-8), and then one holder less of the group. */
 export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): void {
-  x.by(MDEV_7);
+  x.by(MDEV_7, IOC_6);
   const device = s.devices.get(id);
   stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
   if (device?.group !== undefined) closeGroup(x, s, id, device.group.number);
@@ -169,9 +186,15 @@ function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev
   if (device !== undefined && isKnown(device.mdev) && device.mdev !== m) {
     for (const group of s.groups.values()) s.journal.set(group, "holders", unknown);
   }
-  if (m.kvm !== null) detach(x, s, m);
+  // KVM-9: whether the guest is still there is not known after a group may have lost it.
+  const stops = s.parameters.old && !isKnown(m.kvm) ? x.either("unknown") : m.kvm !== null;
+  if (stops) detach(x, s, m);
   // Taken from the close function of the old profiles, the line is there without a guest too (vfio-ap-aqic 5.3).
-  else if (s.parameters.old) x.bracket("mdev_unset_kvm");
+  else if (s.parameters.old) {
+    x.by(KVM_9);
+    x.bracket("mdev_unset_kvm");
+    s.journal.set(m, "kvm", null);
+  }
   s.journal.set(m, "open", false);
 }
 
@@ -188,11 +211,7 @@ function strangerCloses(x: Trial, s: ApState): void {
 export function deviceIoctl(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl" }>): void {
   switch (call.request) {
     case "get-info":
-      x.by(IOC_1);
-      // The size that was asked for, and whether the memory can be used, lie behind the pointer.
-      if (x.refuse("unknown", "EINVAL", MDEV_8, IOC_2) || x.refuse("unknown", "EFAULT", MDEV_8, IOC_2)) return;
-      if (s.parameters.profile === "linux-6.1") x.returns(0, MDEV_8, IOC_1);
-      else x.succeeds(MDEV_8, IOC_1, IOC_2);
+      getInfo(x, s, call);
       return;
     case "reset":
       reset(x, s, call);

@@ -31,6 +31,7 @@ export function parameters(setting: Setting): ApParameters {
     old: profile !== "linux-6.1",
     variant: choice(setting, "variant", ["posted", "released"]) ?? "released",
     defects: choice(setting, "defects", ["as-posted", "intended"]) ?? "as-posted",
+    hookFirst: profile === "linux-6.1" && yesOrNo(setting, "hookFirst") === true,
     // linux-6.1 at 6.1.192 has the fix (IRQ-13).
     hostAqicStatus: profile === "linux-6.1" ? "true" : choice(setting, "hostAqicStatus", ["true", "lost"]),
   };

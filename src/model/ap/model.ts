@@ -160,7 +160,7 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       widen(s);
       break;
     case "guest-set":
-      setGuest(x, s, call.vm?.id);
+      setGuest(x, s, call);
       break;
     case "vm-change":
       changeVm(x, s, call.vm.id, call.change);

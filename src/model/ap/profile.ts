@@ -19,6 +19,8 @@ export interface ApParameters {
   readonly defects: "as-posted" | "intended";
   /** Kernels before 5.19: the code that the final dynamic configuration series replaced. */
   readonly old: boolean;
+  /** linux-6.1: whether the hook is set before another mdev of the guest is looked for (KVM-6, variant hookFirst). */
+  readonly hookFirst: boolean;
   /** Whether the host's own AQIC reports its status (IRQ-13); undefined: not known. */
   readonly hostAqicStatus: "true" | "lost" | undefined;
 }

@@ -66,6 +66,9 @@ export type ApCall =
   | { readonly kind: "device-close"; readonly device: DeviceRef }
   | {
       readonly kind: "device-ioctl";
+      /** Its structure before and after the call, where a probe recorded it (ioctl_in, ioctl_out). */
+      readonly input?: Uint8Array | undefined;
+      readonly output?: Uint8Array | undefined;
       readonly device: DeviceRef;
       readonly request: "reset" | "get-info" | "other";
       readonly command: string;
@@ -74,7 +77,12 @@ export type ApCall =
   | { readonly kind: "vm-create"; readonly vm: VmRef }
   | { readonly kind: "vm-close"; readonly vm: VmRef }
   /** KVM_SET_DEVICE_ATTR on a vfio-kvm device: a group may learn or lose its guest (KVM-7, KVM-10). */
-  | { readonly kind: "guest-set"; readonly vm: VmRef | undefined }
+  | {
+      readonly kind: "guest-set";
+      readonly vm: VmRef | undefined;
+      /** Whether a group was added or taken out, where its structure is recorded. */
+      readonly change?: "add" | "remove" | undefined;
+    }
   /** `vm`: the VM of the calling process, where it has exactly one; `range`: what its structure names, where it is recorded. */
   | {
       readonly kind: "dma-unmap";
