@@ -1,11 +1,13 @@
 import type { Capture } from "../capture/capture.js";
 import type { Event } from "../event/event.js";
+import { systems } from "../model/registry.js";
 import type { Operation } from "../operation/operation.js";
 import { captureReport } from "./capture-report.js";
 import type { Judged } from "./checker.js";
 import type { Checkpoints, StatesBySystem } from "./checkpoints.js";
 import { Expectations, ExpectedWriter } from "./expected.js";
 import { type ExpectedStates, type Place, parseExpected } from "./expected-parse.js";
+import { profileErrors } from "./profile.js";
 import type { CaptureReport } from "./report.js";
 import { type StartOptions, type SystemRun, systemsFor } from "./systems.js";
 
@@ -39,6 +41,7 @@ export class CaptureCheck {
 
   constructor(capture: Capture, options: CaptureCheckOptions) {
     this.capture = capture;
+    this.errors.push(...profileErrors(capture.manifest, options.profiles, systems));
     const written = options.expected === "ignore" ? undefined : this.readExpected();
     if (options.expected === "gather") {
       const places = written?.checkpoints.map(({ after }) => after) ?? [];

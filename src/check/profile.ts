@@ -1,5 +1,6 @@
 import type { Manifest } from "../capture/manifest.js";
 import type { EnvironmentEvent } from "../event/event.js";
+import type { SystemNote } from "../model/registry.js";
 
 /** The profile that a system is judged by, and why. */
 export interface ChosenProfile {
@@ -40,6 +41,27 @@ export function chooseProfile(
 /** Whether `--profile all` (or `SYSTEM=all`) asks for the verdict of every profile of a system. */
 export function wantsEveryProfile(system: string, options: readonly string[]): boolean {
   return options.includes(ALL) || options.includes(`${system}=${ALL}`);
+}
+
+/**
+ * What is wrong with the profiles that a manifest names: another profile must not stand in for one that is misspelt.
+ * Nothing, where the command line names one.
+ */
+export function profileErrors(
+  { profile }: Manifest,
+  options: readonly string[],
+  systems: readonly SystemNote[],
+): readonly string[] {
+  if (options.some((option) => option !== ALL && !option.endsWith(`=${ALL}`))) return [];
+  const errors: string[] = [];
+  for (const [system, name] of Object.entries(profile)) {
+    const among = system === "*" ? systems : systems.filter((one) => one.system === system);
+    const names = [...new Set(among.flatMap(({ profiles }) => profiles.map((one) => one.name)))];
+    if (among.length === 0 || names.includes(name)) continue;
+    const path = system === "*" ? "profile" : `profile.${system}`;
+    errors.push(`capture.json: ${path}: there is no profile ${name}; these are: ${names.join(", ")}`);
+  }
+  return errors;
 }
 
 function fromOptions(system: string, known: readonly string[], options: readonly string[]): string | undefined {
