@@ -34,6 +34,20 @@ export const APCB_2 = configRule(
   "vfio_ap_ops.c:vfio_ap_mdev_filter_cdoms",
   V61,
 );
+export const PLUG_2 = configRule(
+  "PLUG-2",
+  "Which side is filtered",
+  "linux-6.1 always leaves adapters out. dynamic-v12 holds the new number back, adapter or domain, at an assign and a probe, and leaves adapters out at a guest start and when a queue goes.",
+  "p10, p12, p13; vfio_ap_ops.c:vfio_ap_mdev_filter_matrix",
+  V12_V61,
+);
+export const INV_12 = configRule(
+  "INV-12",
+  "No incomplete adapter after filtering",
+  "Right after the filtering no adapter of the shadow has a queue on a domain of the shadow that is not bound or whose last reset failed; a reset that fails later takes no adapter out by itself.",
+  "vfio-ap-config 6",
+  V61,
+);
 export const APCB_7 = configRule(
   "APCB-7",
   "What reaches the CRYCB",
@@ -64,13 +78,16 @@ export function refilter(x: Trial, s: ApState, m: Mdev): Tri {
   x.by(APCB_1);
   const { host } = s;
   const aqm = intersection(m.aqm, host.infoAqm);
-  const apm = dropIncomplete(s, m, intersection(m.apm, host.infoApm), aqm);
+  const present = intersection(m.apm, host.infoApm);
+  const apm = dropIncomplete(s, m, present, aqm);
+  if (apm !== present) x.by(PLUG_2, INV_12);
   const changed = not(and(same(apm, m.shApm), same(aqm, m.shAqm)));
   s.journal.set(m, "shApm", changed === false ? m.shApm : apm);
   s.journal.set(m, "shAqm", changed === false ? m.shAqm : aqm);
   return changed;
 }
 
+/** The adapters of which no queue is missing; the very same mask where none is. */
 function dropIncomplete(s: ApState, m: Mdev, apm: Bits, aqm: Bits): Bits {
   const domains = mask.bitsOf(possible(aqm));
   let out = mask.emptyMask;
@@ -86,6 +103,7 @@ function dropIncomplete(s: ApState, m: Mdev, apm: Bits, aqm: Bits): Bits {
       doubtful = mask.withBit(doubtful, apid);
     }
   }
+  if (mask.isEmpty(out) && mask.isEmpty(doubtful)) return apm;
   const kept = difference(apm, exactly(out));
   if (mask.isEmpty(doubtful)) return kept;
   // An adapter in doubt may be in the shadow or not.
@@ -233,6 +251,13 @@ function narrower(a: Bits, b: Bits): Bits {
 export function reserved(s: ApState, apm: Bits, aqm: Bits): Tri {
   return and(intersects(apm, s.host.apmask), intersects(aqm, s.host.aqmask));
 }
+
+export const SHARE_3 = configRule(
+  "SHARE-3",
+  "First conflict only",
+  "The mdevs are looked at newest first; the first one that conflicts ends the test and is the one that the log names.",
+  "vfio_ap_mdev_verify_no_sharing; list_add at the head",
+);
 
 /** SHARED(m, P, Q): some other mdev has an APQN of the product (SHARE-1). */
 export function shared(s: ApState, m: Mdev | undefined, apm: Bits, aqm: Bits): Tri {

@@ -2,7 +2,7 @@ import { type Attribute, parseApqn } from "../../operation/ap/attribute.js";
 import { is, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";
-import { driverNow, isReserved, leave, probe, queueAt, takesType } from "./queues.js";
+import { DRV_1, DRV_2, driverNow, isReserved, leave, probe, queueAt, takesType } from "./queues.js";
 import type { ApState, Queue, QueueDriver } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 
@@ -55,19 +55,19 @@ function otherDriver(x: Trial, call: AttributeWrite): void {
 }
 
 function bind(x: Trial, s: ApState, queue: Queue, driver: string, call: AttributeWrite): void {
-  x.by(DRV_5);
+  x.by(DRV_5, DRV_1);
   const now = driverNow(x, s, queue);
   const absent = is<QueueDriver>(now, "absent");
   if (x.refuse(absent, "ENODEV", DRV_5)) {
     s.journal.set(queue, "driver", queue.driver === "absent" ? "absent" : now);
     return;
   }
-  if (x.refuse(not(takesType(s, queue.apid)), "ENODEV", DRV_5)) return;
+  if (x.refuse(not(takesType(s, queue.apid)), "ENODEV", DRV_2, DRV_5)) return;
   const bound: Tri = not(is<QueueDriver>(now, "none"));
   const errno = boundErrno(x, s);
   if (x.refuse(bound, errno, DRV_5)) return;
   const reserved = isReserved(s, queue.apqn);
-  if (x.refuse(driver === "vfio_ap" ? reserved : not(reserved), "ENODEV", DRV_5)) {
+  if (x.refuse(driver === "vfio_ap" ? reserved : not(reserved), "ENODEV", DRV_1, DRV_5)) {
     s.journal.set(queue, "driver", now === queue.driver ? queue.driver : "none");
     return;
   }

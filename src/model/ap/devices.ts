@@ -225,7 +225,7 @@ export function deviceIoctl(x: Trial, s: ApState, call: Extract<ApCall, { kind: 
 }
 
 function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl" }>): void {
-  x.by(IOC_3);
+  x.by(MDEV_8, IOC_3);
   const m = mdevOfDevice(x, s, call.device.id, call.device.group?.group);
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known");

@@ -295,7 +295,8 @@ function countHidden(s: ApState, facts: Facts): void {
   const { host } = s;
   const total = facts.mdevInstances;
   if (isKnown(host.available) && (total !== undefined || host.available === 65536)) {
-    host.hiddenMdevs = Math.max(0, (total ?? 65536) - host.available - s.mdevs.size);
+    host.instances = total ?? 65536;
+    host.hiddenMdevs = Math.max(0, host.instances - host.available - s.mdevs.size);
   } else if (host.loaded !== true) host.hiddenMdevs = unknown;
 }
 
@@ -306,6 +307,7 @@ function linkQueues(s: ApState): void {
     queue.resetRc = unknown;
     queue.savedIsc = unknown;
     queue.savedNib = unknown;
+    queue.heldBy = unknown;
     for (const m of s.mdevs.values()) {
       if (!mask.hasBit(m.apm.ones, queue.apid) || !mask.hasBit(m.aqm.ones, queue.apqi)) continue;
       queue.linked = m;
@@ -322,4 +324,5 @@ function linkQueues(s: ApState): void {
 function atRest(queue: Queue): void {
   queue.savedIsc = null;
   queue.savedNib = null;
+  queue.heldBy = null;
 }

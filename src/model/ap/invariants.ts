@@ -1,78 +1,126 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import { possible } from "../core/bits.js";
-import { isKnown } from "../core/known.js";
+import { isEmpty, possible, same } from "../core/bits.js";
+import { is, isKnown } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";
 import { masked } from "./apcb.js";
+import { MASK_1 } from "./bus.js";
 import { guestName } from "./guests.js";
-import { configRule, V12_V61, V61 } from "./profile.js";
+import { ASG_5 } from "./matrix.js";
+import { ALL, type ApProfile, configRule, V12_V61, V61 } from "./profile.js";
+import { isReserved } from "./queues.js";
+import { CFG_2 } from "./scan.js";
 import { APCB_6 } from "./shadow-v12.js";
 import { type ApState, Guest, Mdev, Queue } from "./state.js";
 
-export const INV_1 = configRule(
-  "INV-1",
-  "No APQN in two mdevs",
-  "No APQN lies in the matrix of two mdevs.",
-  "invariant",
-);
-export const INV_2 = configRule(
+/** An invariant of section 6: it holds after every operation. */
+function invariant(id: string, title: string, text: string, profiles: readonly ApProfile[] = ALL): Rule {
+  return configRule(id, title, text, "vfio-ap-config 6", profiles);
+}
+
+export const INV_1 = invariant("INV-1", "No APQN in two mdevs", "No APQN lies in the matrix of two mdevs.");
+export const INV_2 = invariant(
   "INV-2",
   "Shadow within the matrix",
   "The shadow masks are subsets of the assigned masks.",
-  "invariant",
   V12_V61,
 );
-export const INV_3 = configRule(
+export const INV_3 = invariant(
   "INV-3",
   "No assigned APQN is reserved",
-  "No APQN of a matrix is reserved to the default drivers.",
-  "invariant",
-  V12_V61,
+  "No APQN of a matrix is reserved to the default drivers. In aqic-v9 a mask write may break it.",
 );
-export const INV_4 = configRule(
+export const INV_4 = invariant(
   "INV-4",
   "Every APQN of the shadow is bound and linked",
-  "Every APQN of the shadow is bound to vfio_ap and in the mdev's table.",
-  "invariant",
+  "Every APQN of the shadow is bound to vfio_ap and in the mdev's table. In dynamic-v12 unlinking another mdev's queue and the unverified copy break it.",
   V12_V61,
 );
-export const INV_5 = configRule(
+export const INV_5 = invariant(
   "INV-5",
   "Shadow within the host configuration",
   "The shadow's adapters and domains are in the host configuration.",
-  "invariant",
   V61,
 );
-export const INV_6 = configRule(
+export const INV_6 = invariant(
   "INV-6",
   "Shadow control domains within the host configuration",
   "The shadow's control domains are in the host configuration.",
-  "invariant",
   V61,
 );
-export const INV_7 = configRule(
+export const INV_7 = invariant(
   "INV-7",
   "CRYCB equals the shadow",
-  "With a guest the CRYCB equals the shadow; without one it is zero.",
-  "invariant",
+  "With a guest the CRYCB equals the shadow (aqic-v9: the matrix at the start), cut to the format; without one both blocks are zero.",
 );
-export const INV_8 = configRule("INV-8", "One mdev for a VM", "A VM has at most one mdev.", "invariant");
+export const INV_8 = invariant("INV-8", "One mdev for a VM", "A VM has at most one mdev.");
+export const INV_9 = invariant(
+  "INV-9",
+  "Linked queues are assigned",
+  "A queue is in the table of at most one mdev, and its APQN is then in that mdev's matrix. In dynamic-v12 an unassigned domain's queues stay linked.",
+  V12_V61,
+);
+export const INV_10 = invariant(
+  "INV-10",
+  "Assigned queues are linked",
+  "A bound queue whose APQN is in a matrix is in that mdev's table. In dynamic-v12 unlinking another mdev's queue breaks it, and a configuration change until the queue goes.",
+  V12_V61,
+);
+export const INV_11 = invariant(
+  "INV-11",
+  "Numbers within the maxima",
+  "All numbers in a matrix are at most the mdev's maxima.",
+);
+export const INV_13 = invariant(
+  "INV-13",
+  "Instances",
+  "available_instances is what there was at first less the mdevs that exist; in dynamic-v12 less all that were ever made.",
+);
+export const INV_14 = invariant(
+  "INV-14",
+  "Drivers fit the masks",
+  "After a mask write has returned no reserved queue is bound to vfio_ap, and no other queue to a default driver.",
+);
+export const INV_15 = invariant(
+  "INV-15",
+  "No additions outside a scan",
+  "What a configuration change added and nobody handled yet is empty outside a scan.",
+  V12_V61,
+);
+export const INV_17 = invariant(
+  "INV-17",
+  "No guest has an APQN of the host",
+  "A guest never runs with an APQN that is reserved to the default drivers. In aqic-v9 a mask write may break it.",
+);
 
-/** Invariants that are broken for certain, looked for in the objects that an operation touched. */
+/** Invariants that are broken for certain, looked for in what an operation touched: the masks and the host concern all. */
 export function brokenInvariants(s: ApState, touched: ReadonlySet<object>): readonly Broken[] {
+  // An operation that never returned left the state in its midst (ASG-6).
+  if (s.host.hung !== undefined) return [];
   const broken: Broken[] = [];
-  const mdevs = new Set<Mdev>();
-  for (const object of touched) {
+  const whole = touched.has(s.host);
+  // An operation that never returns leaves its objects half done.
+  if (s.host.hung !== undefined) return broken;
+  const mdevs = new Set<Mdev>(whole ? s.mdevs.values() : []);
+  for (const object of whole ? [...touched, ...s.queues.values(), ...s.guests.values()] : touched) {
     if (object instanceof Mdev) mdevs.add(object);
-    else if (object instanceof Queue && isKnown(object.linked) && object.linked !== null) mdevs.add(object.linked);
-    else if (object instanceof Guest) checkGuest(s, object, broken);
+    else if (object instanceof Queue) {
+      checkQueue(s, object, broken);
+      if (isKnown(object.linked) && object.linked !== null) mdevs.add(object.linked);
+    } else if (object instanceof Guest) checkGuest(s, object, broken);
   }
   for (const m of mdevs) if (m.present === true && m.tainted === undefined) checkMdev(s, m, broken);
+  if (whole || mdevs.size > 0) checkHost(s, broken);
   return broken;
 }
 
-function report(broken: Broken[], rule: Rule, message: string): void {
-  broken.push({ rule, message, prescribedBy: undefined });
+function report(broken: Broken[], rule: Rule, message: string, prescribedBy?: Rule): void {
+  broken.push({ rule, message, prescribedBy });
+}
+
+/** The posted code breaks INV-4, INV-9 and INV-10 by its own rules. */
+function posted(s: ApState): boolean {
+  return s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted";
 }
 
 function checkMdev(s: ApState, m: Mdev, broken: Broken[]): void {
@@ -82,11 +130,29 @@ function checkMdev(s: ApState, m: Mdev, broken: Broken[]): void {
       report(broken, INV_1, `mdevs ${m.uuid} and ${other.uuid} have an APQN in common`);
     }
   }
-  if (!s.parameters.dynamic) return;
-  checkShadow(s, m, broken);
   if (mask.intersects(m.apm.ones, s.host.apmask.ones) && mask.intersects(m.aqm.ones, s.host.aqmask.ones)) {
-    report(broken, INV_3, `an APQN of mdev ${m.uuid} is reserved to the default drivers`);
+    const allowed = s.parameters.dynamic ? undefined : MASK_1;
+    report(broken, INV_3, `an APQN of mdev ${m.uuid} is reserved to the default drivers`, allowed);
   }
+  checkMaxima(m, broken);
+  if (isKnown(m.kvm) && m.kvm !== null) checkCrycb(m, m.kvm, broken);
+  if (s.parameters.dynamic) checkShadow(s, m, broken);
+}
+
+/** INV-11. */
+function checkMaxima(m: Mdev, broken: Broken[]): void {
+  const beyond = (bits: mask.Mask, max: number): boolean => mask.bitsOf(bits).some((bit) => bit > max);
+  const adapters = isKnown(m.apmMax) && beyond(m.apm.ones, m.apmMax);
+  const domains = isKnown(m.aqmMax) && (beyond(m.aqm.ones, m.aqmMax) || beyond(m.adm.ones, m.aqmMax));
+  if (adapters || domains) report(broken, INV_11, `mdev ${m.uuid} has a number beyond its maximum`);
+}
+
+/** INV-7 of an mdev with a guest. */
+function checkCrycb(m: Mdev, guest: Guest, broken: Broken[]): void {
+  if (guest.hook !== m) return;
+  const differs =
+    same(guest.apm, m.shApm) === false || same(guest.aqm, m.shAqm) === false || same(guest.adm, m.shAdm) === false;
+  if (differs) report(broken, INV_7, `guest ${guestName(guest)} does not run with the shadow of mdev ${m.uuid}`);
 }
 
 function checkShadow(s: ApState, m: Mdev, broken: Broken[]): void {
@@ -98,36 +164,99 @@ function checkShadow(s: ApState, m: Mdev, broken: Broken[]): void {
   within(m.shAqm.ones, possible(m.aqm), INV_2, "the shadow has domains that are not assigned:");
   within(m.shAdm.ones, possible(m.adm), INV_2, "the shadow has control domains that are not assigned:");
   checkBound(s, m, broken);
+  const pending = [m.apmAdd, m.aqmAdd, m.admAdd].some((added) => isEmpty(added) === false);
+  if (pending) report(broken, INV_15, `mdev ${m.uuid} has additions that no scan handles any more`);
   if (s.parameters.profile !== "linux-6.1") return;
   within(m.shApm.ones, possible(s.host.infoApm), INV_5, "the shadow has adapters that the host lacks:");
   within(m.shAqm.ones, possible(s.host.infoAqm), INV_5, "the shadow has domains that the host lacks:");
   within(m.shAdm.ones, possible(s.host.infoAdm), INV_6, "the shadow has control domains that the host lacks:");
 }
 
+/** INV-4: the first APQN of the shadow that is not bound, or not linked. */
 function checkBound(s: ApState, m: Mdev, broken: Broken[]): void {
   for (const apid of mask.bitsOf(m.shApm.ones)) {
     for (const apqi of mask.bitsOf(m.shAqm.ones)) {
       const queue = s.queues.get((apid << 8) | apqi);
-      const bound = queue !== undefined && (!isKnown(queue.linked) || queue.linked === m);
+      const bound = queue === undefined ? !s.host.devicesListed : !isKnown(queue.linked) || queue.linked === m;
       if (bound) continue;
-      broken.push({
-        rule: INV_4,
-        message: `mdev ${m.uuid}: ${apqnText((apid << 8) | apqi)} is in the shadow and not bound and linked`,
-        prescribedBy: posted(s) ? APCB_6 : undefined,
-      });
+      const unlinked = queue !== undefined && queue.driver === "vfio_ap" ? ASG_5 : APCB_6;
+      const text = apqnText((apid << 8) | apqi);
+      const message = `mdev ${m.uuid}: ${text} is in the shadow and not bound and linked`;
+      report(broken, INV_4, message, posted(s) ? unlinked : undefined);
       return;
     }
   }
 }
 
-/** The posted code breaks INV-4 by its own rules: the unverified copy (D12-9) and the unlinking of others' queues (D12-1b). */
-function posted(s: ApState): boolean {
-  return s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted";
+/** INV-9, INV-10, INV-14. */
+function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
+  const name = apqnText(queue.apqn);
+  if (queue.driver === "vfio_ap" && isReserved(s, queue.apqn) === true) {
+    report(broken, INV_14, `${name} is reserved and bound to vfio_ap`);
+  } else if (queue.driver === "default" && isReserved(s, queue.apqn) === false) {
+    report(broken, INV_14, `${name} is not reserved and bound to a default driver`);
+  }
+  if (!s.parameters.dynamic || !isKnown(queue.linked)) return;
+  if (queue.linked !== null) {
+    if (inMatrix(queue.linked, queue) === false && queue.linked.present === true) {
+      report(broken, INV_9, `${name} is linked to mdev ${queue.linked.uuid} and not assigned`, postedRule(s, ASG_5));
+    }
+    return;
+  }
+  if (queue.driver !== "vfio_ap") return;
+  for (const m of s.mdevs.values()) {
+    if (m.present !== true || inMatrix(m, queue) !== true) continue;
+    const lost =
+      !mask.hasBit(possible(s.host.infoApm), queue.apid) || !mask.hasBit(possible(s.host.infoAqm), queue.apqi);
+    report(broken, INV_10, `${name} is assigned to mdev ${m.uuid} and not linked`, postedRule(s, lost ? CFG_2 : ASG_5));
+  }
 }
 
+function postedRule(s: ApState, rule: Rule): Rule | undefined {
+  return posted(s) ? rule : undefined;
+}
+
+/** Whether the APQN is in the matrix: true and false only where that is certain. */
+function inMatrix(m: Mdev, queue: Queue): boolean | undefined {
+  if (mask.hasBit(m.apm.ones, queue.apid) && mask.hasBit(m.aqm.ones, queue.apqi)) return true;
+  const perhaps = mask.hasBit(possible(m.apm), queue.apid) && mask.hasBit(possible(m.aqm), queue.apqi);
+  return perhaps ? undefined : false;
+}
+
+/** INV-7 without an mdev, INV-8, INV-17. */
 function checkGuest(s: ApState, guest: Guest, broken: Broken[]): void {
   if (!guest.live) return;
   let holders = 0;
   for (const m of s.mdevs.values()) if (m.present === true && m.kvm === guest) holders++;
   if (holders > 1) report(broken, INV_8, `guest ${guestName(guest)} has ${holders} mdevs`);
+  if (guest.hook === null && [guest.apm, guest.aqm, guest.adm].some((bits) => isEmpty(bits) === false)) {
+    report(broken, INV_7, `guest ${guestName(guest)} has no mdev and runs with masks that are not empty`);
+  }
+  if (!mask.intersects(guest.apm.ones, s.host.apmask.ones)) return;
+  if (!mask.intersects(guest.aqm.ones, s.host.aqmask.ones)) return;
+  const allowed = s.parameters.dynamic ? undefined : MASK_1;
+  report(
+    broken,
+    INV_17,
+    `guest ${guestName(guest)} runs with an APQN that is reserved to the default drivers`,
+    allowed,
+  );
+}
+
+/** INV-13, and the additions of dynamic-v12 (INV-15). */
+function checkHost(s: ApState, broken: Broken[]): void {
+  const { host } = s;
+  if (isEmpty(host.apAdd) === false || isEmpty(host.aqAdd) === false) {
+    report(broken, INV_15, "the driver has additions that no scan handles any more");
+  }
+  if (!isKnown(host.available) || !isKnown(host.instances) || is(host.hiddenMdevs, 0) !== true) return;
+  let existing = 0;
+  for (const m of s.mdevs.values()) {
+    if (!isKnown(m.present)) return;
+    if (m.present) existing++;
+  }
+  const left = host.instances - existing;
+  const fits = s.parameters.profile === "dynamic-v12" ? host.available <= left : host.available === left;
+  if (fits) return;
+  report(broken, INV_13, `${host.available} instances are left, and ${existing} of ${host.instances} exist`);
 }

@@ -172,6 +172,7 @@ function assignStatic(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
   if (x.refuse(not(allBound(s, side, n, other)), "EADDRNOTAVAIL", ASG_1)) return;
   const withN = bits.add(own, n);
   const conflict = shared(s, m, side === "adapter" ? withN : m.apm, side === "adapter" ? m.aqm : withN);
+  if (bits.has(own, n) === true) x.by(ASG_3);
   if (x.refuse(conflict, "EADDRINUSE", ASG_1, SHARE_1, SHARE_2)) {
     s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.remove(own, n));
     return;

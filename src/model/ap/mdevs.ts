@@ -116,7 +116,8 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
     x.cannotCheck("result unknown: the write waits for the mdev to be closed");
     return;
   }
-  if (m.open === true && m.kvm !== null) {
+  if (call.phase === "end") x.by(MDEV_4);
+  if (m.open === true) {
     x.differs("the write waits until the mdev is closed", "it returned while the device was open", MDEV_4);
   }
   x.by(MDEV_5);

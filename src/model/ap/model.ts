@@ -16,11 +16,10 @@ import { brokenInvariants } from "./invariants.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import { create, mdevAt, remove } from "./mdevs.js";
 import { pqap } from "./pqap.js";
-import { leave, probe, queueAt } from "./queues.js";
 import { read } from "./read.js";
 import { describeState, renderState } from "./render.js";
 import { apRules } from "./rules.js";
-import { scan } from "./scan.js";
+import { queueCame, queueWent, scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
@@ -148,10 +147,10 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       scan(x, s);
       break;
     case "queue-probe":
-      probe(x, s, queueAt(s, call.apqn));
+      queueCame(x, s, call.apqn);
       break;
     case "queue-remove":
-      leave(x, s, queueAt(s, call.apqn), "absent");
+      queueWent(x, s, call.apqn);
       break;
     case "unrecorded":
       unrecorded(x, s);

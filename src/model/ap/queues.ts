@@ -1,7 +1,7 @@
 import { maskOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { exactly, has, remove as removeBit } from "../core/bits.js";
-import { and, is, isKnown, type Known, not, oneOf, or, type Tri, unknown } from "../core/known.js";
+import { and, is, isKnown, type Known, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, refilter, reserved, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
@@ -28,6 +28,12 @@ export const DRV_4 = configRule(
   "Bindings are revised after a mask change",
   "In bus order, each queue whose driver does not fit the masks any more is unbound and offered to all drivers.",
   "ap_bus.c:__ap_revise_reserved",
+);
+export const DRV_7 = configRule(
+  "DRV-7",
+  "Resets around binding",
+  "After a driver's own removal the bus zeroizes the queue once more, which vfio_ap does not see; a zcrypt driver resets the queues that it gets. A probe by vfio_ap resets nothing.",
+  "ap_queue.c:ap_queue_remove, ap_queue_init_state; vfio_ap_ops.c:vfio_ap_mdev_probe_queue",
 );
 export const DRV_8 = configRule(
   "DRV-8",
@@ -68,6 +74,13 @@ export const PLUG_6 = configRule(
   "Unbinding a queue that a guest uses",
   "The whole adapter leaves the guest, the domain stays.",
   "vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
+  V12_V61,
+);
+export const PLUG_7 = configRule(
+  "PLUG-7",
+  "Order of binds",
+  "In dynamic-v12 the shadow after several binds depends on their order; in linux-6.1 it follows from matrix, configuration, table and reset results after each, whatever the order.",
+  "vfio_ap_mdev_probe_queue; p13 vfio_ap_mdev_hot_plug_queue",
   V12_V61,
 );
 export const NOND_6 = configRule(
@@ -183,7 +196,7 @@ function adoptAnyCommit(x: Trial, s: ApState): void {
 
 /** PLUG-5. */
 function plug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
-  x.by(PLUG_5);
+  x.by(PLUG_5, PLUG_7);
   const before = shadowOf(m);
   if (s.parameters.profile === "dynamic-v12") {
     const { apAdd, aqAdd } = s.host;
@@ -234,6 +247,9 @@ export function leave(x: Trial, s: ApState, queue: Queue, after: QueueDriver): v
       leaveMerged(x, s, queue);
       break;
   }
+  x.by(DRV_7);
+  // Only a recorder whose tap is the instruction itself sees the bus's own ZAPQ.
+  x.maybe("hw_zapq", (seen) => (seen.apqn === queue.apqn ? undefined : "other queue"));
   gone(s, queue, after);
 }
 
@@ -340,63 +356,112 @@ export function gone(s: ApState, queue: Queue, after: Known<QueueDriver>): void 
 /** DRV-4: every queue whose driver does not fit the masks changes hands, in bus order. */
 export function reviseBindings(x: Trial, s: ApState): void {
   x.by(DRV_4, NOND_6);
-  const queues = [...s.queues.values()].sort((a, b) => a.order - b.order || a.apqn - b.apqn);
-  for (const queue of inObservedOrder(x, queues)) revise(x, s, queue);
+  // A queue that the recording shows for the first time was there before.
+  if (!s.host.devicesListed) for (const apqn of queuesShown(x)) queueAt(s, apqn);
+  for (const queue of inBusOrder(x, s)) revise(x, s, queue);
   newcomers(x, s);
 }
 
-/** Queues whose creation was not seen have no place in bus order: they come when the recording shows them. */
-function inObservedOrder(x: Trial, queues: readonly Queue[]): readonly Queue[] {
-  if (queues.every((queue) => queue.order > 0)) return queues;
-  const rank = new Map<number, number>();
-  for (const seen of x.bracketList()) {
-    if ((seen.kind === "queue_remove" || seen.kind === "queue_probe") && !rank.has(seen.apqn))
-      rank.set(seen.apqn, rank.size);
+/** The queues that lines of this operation name, in recorded order. */
+function queuesShown(x: Trial): readonly number[] {
+  const shown = new Set<number>();
+  for (const line of x.bracketList()) {
+    if (line.kind === "queue_remove" || line.kind === "queue_probe") shown.add(line.apqn);
   }
-  return [...queues].sort((a, b) => {
-    if (a.order > 0 && b.order > 0) return a.order - b.order;
-    return (rank.get(a.apqn) ?? rank.size) - (rank.get(b.apqn) ?? rank.size);
-  });
+  for (const apqn of queuesReset(x)) shown.add(apqn);
+  return [...shown];
+}
+
+/** The queues that lines from here on show to be reset, in recorded order. */
+export function queuesReset(x: Trial): readonly number[] {
+  const shown = new Set<number>();
+  for (const line of x.rest()) {
+    if (line.kind === "hw_zapq" || line.kind === "reset_queue") shown.add(line.apqn);
+  }
+  return [...shown];
+}
+
+/** Bus order; queues whose creation was not seen have no place in it, and come when the recording shows them. */
+function inBusOrder(x: Trial, s: ApState): readonly Queue[] {
+  const queues = [...s.queues.values()].sort((a, b) => a.order - b.order || a.apqn - b.apqn);
+  if (queues.every((queue) => queue.order > 0)) return queues;
+  const rank = new Map(queuesShown(x).map((apqn, place) => [apqn, place]));
+  const placeOf = (queue: Queue): number => rank.get(queue.apqn) ?? rank.size;
+  const shown = queues.sort((a, b) => placeOf(a) - placeOf(b));
+  let last = 0;
+  for (const queue of shown) {
+    if (queue.order === 0 || !rank.has(queue.apqn)) continue;
+    if (queue.order < last) x.differs("queues in bus order", `${apqnText(queue.apqn)} after a younger queue`, NOND_6);
+    last = queue.order;
+  }
+  return shown;
 }
 
 function revise(x: Trial, s: ApState, queue: Queue): void {
   const want = isReserved(s, queue.apqn);
-  const driver = driverNow(x, s, queue);
-  if (driver === "absent") return;
-  if (is<QueueDriver>(driver, "vfio_ap") !== false && want !== false) {
-    const leaves = and(want, is<QueueDriver>(driver, "vfio_ap"));
-    const seen = x.bracketList().some((line) => line.kind === "queue_remove" && line.apqn === queue.apqn);
-    if (leaves === true || seen) leave(x, s, queue, "default");
-    else if (!x.certain("queue_remove")) gone(s, queue, oneOf<QueueDriver>(["default", "absent", "vfio_ap"]));
-    // Reserved now and not taken away: it was not vfio_ap's.
-    else if (want === true) gone(s, queue, oneOf<QueueDriver>(["default", "absent"]));
+  const now = driverNow(x, s, queue);
+  if (now === "absent") return;
+  const shown = (kind: "queue_probe" | "queue_remove"): boolean =>
+    x.bracketList().some((line) => line.kind === kind && line.apqn === queue.apqn) ||
+    (kind === "queue_remove" && !x.certain(kind) && queuesReset(x).includes(queue.apqn));
+  const mine = is<QueueDriver>(now, "vfio_ap");
+  if (mine !== false && want !== false && (shown("queue_remove") || and(mine, want) === true)) {
+    leave(x, s, queue, "default");
     return;
   }
-  if (is<QueueDriver>(driver, "default") !== false && want !== true) release(x, s, queue, want);
-  else if (queue.driver === "none" && want === true) s.journal.set(queue, "driver", "default");
-}
-
-/** A queue of a default driver that is not reserved any more: offered to vfio_ap, if it is still there. */
-function release(x: Trial, s: ApState, queue: Queue, want: Tri): void {
-  const seen = x.bracketList().some((line) => line.kind === "queue_probe" && line.apqn === queue.apqn);
-  if (seen) {
+  if (mine !== true && want !== true && shown("queue_probe")) {
     probe(x, s, queue);
     return;
   }
-  const taken = and(and(not(want), takesType(s, queue.apid)), is(s.host.loaded, true));
-  if (taken === false) {
-    if (want === false && queue.driver === "default") s.journal.set(queue, "driver", "none");
+  const after = afterRevision(x, s, queue, drivers(isKnown(queue.driver) ? queue.driver : now), want);
+  if (queue.driver !== after) settleUnseen(s, queue, after);
+}
+
+/** What a queue can be after a mask change that left no line of it (DRV-4): what would have left one is out. */
+function afterRevision(
+  x: Trial,
+  s: ApState,
+  queue: Queue,
+  before: readonly QueueDriver[],
+  want: Tri,
+): Known<QueueDriver> {
+  const after = new Set<QueueDriver>();
+  const removeShows = x.certain("queue_remove");
+  const probeShows = x.certain("queue_probe");
+  const takes = and(takesType(s, queue.apid), is(s.host.loaded, true));
+  for (const driver of before) {
+    if (driver === "absent") after.add("absent");
+    if (want !== false) {
+      // Reserved now: a zcrypt driver has it.
+      if (driver === "default" || driver === "none" || (driver === "vfio_ap" && !removeShows)) after.add("default");
+    }
+    if (want !== true) {
+      if (driver === "none" || driver === "vfio_ap") after.add(driver);
+      if (driver === "default" && takes !== true) after.add("none");
+      if (driver === "default" && takes !== false && !probeShows) after.add("vfio_ap");
+    }
+  }
+  // A zcrypt driver's queue that should have come to vfio_ap and did not had vanished before (SCAN-7).
+  return after.size === 0 ? "absent" : oneOf([...after]);
+}
+
+function drivers(known: Known<QueueDriver>): readonly QueueDriver[] {
+  if (isKnown(known)) return [known];
+  return known instanceof OneOf ? known.values : ["absent", "none", "default", "vfio_ap"];
+}
+
+/** The driver of a queue changed without a line: a queue that may be another one now has nothing that is known. */
+function settleUnseen(s: ApState, queue: Queue, after: Known<QueueDriver>): void {
+  if (is<QueueDriver>(after, "vfio_ap") === false) {
+    gone(s, queue, after);
     return;
   }
-  // No probe line: the device had vanished before, unless the line could not be seen.
-  const lineMissing = x.certain("queue_probe");
-  const bound = is<QueueDriver>(driverNow(x, s, queue), "vfio_ap") !== false;
-  if (lineMissing && want === false && bound) {
-    // It may have been vfio_ap's all the time.
-    s.journal.set(queue, "driver", oneOf<QueueDriver>(["vfio_ap", "none", "absent"]));
-  } else if (lineMissing && want === false)
-    s.journal.set(queue, "driver", takesType(s, queue.apid) === true ? "absent" : "none");
-  else if (!lineMissing) gone(s, queue, oneOf<QueueDriver>(["vfio_ap", "absent", "default"]));
+  s.journal.set(queue, "driver", after);
+  s.journal.set(queue, "linked", unknown);
+  s.journal.set(queue, "owner", unknown);
+  s.journal.set(queue, "resetRc", unknown);
+  s.journal.set(queue, "savedIsc", unknown);
+  s.journal.set(queue, "savedNib", unknown);
 }
 
 /** Queues that came to vfio_ap and that nothing had shown before: a scan without a line had made them. */

@@ -1,14 +1,17 @@
 import { bitsOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { has, possible } from "../core/bits.js";
-import { and, is, type Known, oneOf, unknown } from "../core/known.js";
+import { and, is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
 import { disable, skipHost } from "./disable.js";
 import { free, freeIfSeen } from "./free.js";
+import { learnReset, learnTest } from "./hardware.js";
+import { crash } from "./ledger.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
+import { INV_20, INV_21, RST_8, RST_9 } from "./reset-rules.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, responseCode, statusText } from "./status.js";
 import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
@@ -58,12 +61,6 @@ export const RST_7 = aqicRule(
   "Return value of resetting several queues",
   "0 if all were reset, else the value of the last queue that failed; all are tried.",
   "vfio_ap_mdev_reset_queues",
-);
-export const RST_10 = aqicRule(
-  "RST-10",
-  "Unassigning a queue that a guest uses",
-  "linux-6.1 takes the number from the guest and resets the queues that were in its shadow; others keep their mdev and registration. dynamic-v12 neither resets nor frees; aqic-v9 refuses.",
-  "vfio_ap_mdev_hot_unplug_adapter, _domain; v12 5/17, 12/17",
 );
 export const PLUG_4 = configRule(
   "PLUG-4",
@@ -134,7 +131,7 @@ export type ResetAnswer = number | undefined;
 
 /** Resets queues one after the other, in the order given (RST-6, RST-7). */
 export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate[]): ResetAnswer {
-  x.by(RST_6, QUEUE_10);
+  x.by(RST_6, RST_8, QUEUE_10);
   const { result } = x.operation;
   const implied = x.operation.call.kind === "device-ioctl" && result.kind === "value" ? 0 : undefined;
   let answer: ResetAnswer = 0;
@@ -171,7 +168,12 @@ function resetOne(x: Trial, s: ApState, queue: Queue, implied: number | undefine
 /** RST-1 and RST-4 of aqic-v9: the reset, then for a bound queue a real disable. */
 export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: number): number | undefined {
   const rc = resetOld(x, s, queue, implied);
+  x.by(RST_4);
   const bound = is(queue.driver, "vfio_ap");
+  if (bound !== false && crashesWithoutFacility(x, s)) {
+    crash(x, s, "a queue is disabled on a host without the AQIC facility", RST_9);
+    return rc;
+  }
   // Where it is not known whether the queue is bound, the disable that follows shows it.
   if (bound === true || (bound === "unknown" && x.peek("hw_aqic")?.apqn === queue.apqn)) {
     disable(x, s, queue, undefined);
@@ -180,6 +182,13 @@ export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: n
     skipHost(x, queue);
   }
   return rc;
+}
+
+/** RST-9: the host lacks facility 65; where nobody said so, an operation that never ends after its ZAPQ may show it. */
+function crashesWithoutFacility(x: Trial, s: ApState): boolean {
+  if (isKnown(s.host.fac65)) return !s.host.fac65;
+  const silent = x.certain("hw_aqic") && x.operation.result.kind === "unknown" && x.remaining() === 0;
+  return silent && x.choose(2) === 1;
 }
 
 /** RST-1: the reset of the old profiles, without what follows it; 0, -EBUSY, -EIO, or undefined where it cannot be told. */
@@ -255,6 +264,7 @@ function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefi
     },
     () => `reset_queue ${apqnText(queue.apqn)}${expected === undefined ? "" : ` rc ${expected}`}`,
     s.parameters.old ? RST_1 : RST_2,
+    INV_21,
   );
   if (line?.status !== undefined) s.journal.set(queue, "status", line.status);
   return expected ?? line?.rc;
@@ -282,6 +292,7 @@ function resetUnseen(x: Trial, s: ApState, queue: Queue, implied: number | undef
   const rc = line?.rc ?? implied;
   if (rc === EIO) {
     s.journal.set(queue, "resetRc", unknownFailure);
+    kept(x, queue);
     return rc;
   }
   if (rc === undefined) {
@@ -324,8 +335,15 @@ function resetSeen(x: Trial, s: ApState, queue: Queue): number | undefined {
       free(x, s, queue);
       return EBUSY;
     default:
+      kept(x, queue);
       return EIO;
   }
+}
+
+/** RST-2: a reset that ends with -EIO frees nothing (Q-17). */
+function kept(x: Trial, queue: Queue): void {
+  if (queue.savedIsc === null || !isKnown(queue.savedIsc)) return;
+  x.knownDefect(`the reset of ${apqnText(queue.apqn)} failed: its NIB stays pinned and its ISC registered`, RST_2);
 }
 
 function zapq(x: Trial, s: ApState, queue: Queue, rule: Rule): number | undefined {
@@ -336,8 +354,10 @@ function zapq(x: Trial, s: ApState, queue: Queue, rule: Rule): number | undefine
     rule,
   );
   if (effect === undefined) return undefined;
-  s.journal.set(queue, "status", effect.status);
+  learnReset(x, s, queue, effect.status);
   s.journal.set(queue, "resetRc", responseCode(effect.status));
+  if (!s.parameters.old) x.by(INV_20);
+  if (!s.parameters.old && responseCode(effect.status) !== 0) x.by(RST_5);
   return effect.status;
 }
 
@@ -348,7 +368,7 @@ function tapq(x: Trial, s: ApState, queue: Queue, rule: Rule): number | undefine
     () => `hw_tapq ${apqnText(queue.apqn)}`,
     rule,
   );
-  if (effect !== undefined) s.journal.set(queue, "status", effect.status);
+  if (effect !== undefined) learnTest(x, s, queue, effect.status);
   return effect?.status;
 }
 

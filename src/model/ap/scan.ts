@@ -1,5 +1,6 @@
 import * as mask from "../../event/mask.js";
-import type { ApMasks } from "../../operation/ap/effect.js";
+import { apqnText } from "../../operation/ap/attribute.js";
+import type { ApEffect, ApMasks } from "../../operation/ap/effect.js";
 import {
   type Bits,
   difference,
@@ -11,11 +12,11 @@ import {
   same,
   unknownBits,
 } from "../core/bits.js";
-import { and, not, or, type Tri } from "../core/known.js";
+import { and, is, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, masked, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
-import { configured, isReserved, leave, probe, queueAt } from "./queues.js";
+import { configured, DRV_1, isReserved, leave, NOND_6, probe, queueAt, queuesReset } from "./queues.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Mdev, Queue } from "./state.js";
 import { bucketsOf, unlink } from "./table.js";
@@ -54,6 +55,25 @@ export const SCAN_1 = configRule(
   "A changed configuration is told to the drivers first, then queue devices go and come, and scan-complete is told last.",
   "ap_bus.c:ap_scan_bus, ap_get_configuration",
 );
+export const SCAN_2 = configRule(
+  "SCAN-2",
+  "One adapter of a scan",
+  "Adapters ascending. One that the configuration lacks, or of which no domain answers, loses its queue devices, in bus order, and its card; one of another type is removed and made anew; a new one of a supported type gets a card.",
+  "ap_bus.c:ap_scan_adapter, ap_get_compatible_type",
+);
+export const SCAN_3 = configRule(
+  "SCAN-3",
+  "The queues of an adapter",
+  "Domains ascending: a queue that the configuration lacks, or that does not answer, loses its device; one without a device gets it, and a driver.",
+  "ap_bus.c:ap_scan_domains",
+);
+export const SCAN_4 = configRule(
+  "SCAN-4",
+  "Order towards vfio_ap",
+  "The configuration change comes before all removals and probes of the scan, its completion after them: a queue of a removed adapter is out of the shadow before it goes, so its removal commits nothing.",
+  "ap_bus.c:ap_scan_bus; vfio_ap_ops.c:vfio_ap_on_cfg_changed",
+  V12_V61,
+);
 export const SCAN_5 = configRule(
   "SCAN-5",
   "Scan complete",
@@ -62,16 +82,64 @@ export const SCAN_5 = configRule(
   V12_V61,
 );
 
+export const SCAN_6 = configRule(
+  "SCAN-6",
+  "Queues that change their state",
+  "A check-stop or a deconfigured card only sets flags of the devices; vfio_ap is not told and no shadow changes.",
+  "ap_bus.c:ap_scan_domains",
+  V12_V61,
+);
+export const SCAN_7 = configRule(
+  "SCAN-7",
+  "Scans without another configuration",
+  "Queue devices may come and go all the same, as the queues answer: each one by itself, as if it were bound or unbound.",
+  "ap_bus.c:ap_scan_bus",
+);
+export const NOND_4 = configRule(
+  "NOND-4",
+  "When scans happen",
+  "A scan is periodic, forced, or asked for by the machine; when it comes and what it finds is input. Without its lines it shows in the queues that come and go.",
+  "ap_bus.c:ap_scan_bus",
+);
+export const NOND_5 = configRule(
+  "NOND-5",
+  "Between configuration change and scan-complete",
+  "Other operations may run in between: they filter or try with the new configuration and the queues that are bound by then.",
+  "vfio_ap_ops.c:vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete",
+  V12_V61,
+);
+
 /** A scan, as the worker's lines show it: configuration change, removals and probes, scan-complete (SCAN-1, SCAN-4). */
 export function scan(x: Trial, s: ApState): void {
-  x.by(SCAN_1);
+  x.by(SCAN_1, NOND_4);
   const changed = x.bracket("cfg_changed");
   const complete = x.bracket("scan_complete");
   const news = changed ?? complete;
+  if (complete !== undefined && changed === undefined && x.certain("cfg_changed")) {
+    x.differs("cfg_changed before scan_complete", "no cfg_changed", SCAN_1, SCAN_4);
+  }
   if (news !== undefined) configurationChanged(x, s, news.before, news.after);
+  else x.by(SCAN_7);
   queuesOfScan(x, s);
-  if (news !== undefined) scanComplete(x, s);
-  if (news !== undefined) x.agrees();
+  if (news === undefined) return;
+  x.by(SCAN_4);
+  scanComplete(x, s);
+  x.agrees();
+}
+
+/** A queue device that came by itself: a scan without another configuration made it, or the module was loaded (SCAN-7). */
+export function queueCame(x: Trial, s: ApState, apqn: number): void {
+  x.by(SCAN_3, SCAN_7);
+  const queue = queueAt(s, apqn);
+  if (isReserved(s, apqn) === true) x.differs("no probe: the queue is reserved", "queue_probe", DRV_1);
+  else if (queue.driver === "vfio_ap") x.differs("no probe: the queue is bound", "queue_probe", DRV_1);
+  probe(x, s, queue);
+}
+
+/** A queue device that went by itself: a scan without another configuration found it gone, or the module was unloaded. */
+export function queueWent(x: Trial, s: ApState, apqn: number): void {
+  x.by(SCAN_3, SCAN_7);
+  leave(x, s, queueAt(s, apqn), "absent");
 }
 
 /** CFG-1 to CFG-3. */
@@ -91,6 +159,7 @@ function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMa
   if (s.parameters.profile === "dynamic-v12") {
     takeOver(s, now);
     removePosted(x, s, before, after);
+    x.by(CFG_3);
     s.journal.set(host, "apAdd", exactly(mask.minus(after.apm, before.apm)));
     s.journal.set(host, "aqAdd", exactly(mask.minus(after.aqm, before.aqm)));
     return;
@@ -185,10 +254,10 @@ function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
   const adm = mask.minus(now.adm, old.adm);
   if (mask.isEmpty(apm) && mask.isEmpty(aqm) && mask.isEmpty(adm)) return;
   x.by(CFG_3);
-  let any = false;
-  for (const m of newestFirst(s)) any ||= m.present !== false;
-  if (!any) return;
-  apm = filterByType(x, apm, aqm);
+  let any = not(is(s.host.hiddenMdevs, 0));
+  for (const m of newestFirst(s)) any = or(any, is(m.present, true));
+  if (any === false) return;
+  apm = filterByType(x, apm, aqm, any);
   for (const m of newestFirst(s)) {
     s.journal.set(m, "apmAdd", intersection(m.apm, exactly(apm)));
     s.journal.set(m, "aqmAdd", intersection(m.aqm, exactly(aqm)));
@@ -196,12 +265,12 @@ function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
   }
 }
 
-/** CFG-4: only what the TAPQs show can take an adapter out; without their lines none is. */
-function filterByType(x: Trial, added: mask.Mask, domains: mask.Mask): mask.Mask {
+/** CFG-4: only what the TAPQs show can take an adapter out; without their lines none is. `any`: whether there are mdevs. */
+function filterByType(x: Trial, added: mask.Mask, domains: mask.Mask, any: Tri): mask.Mask {
   let apm = added;
   for (const apid of mask.bitsOf(added)) {
     for (const apqi of mask.bitsOf(domains)) {
-      const seen = x.maybe("hw_tapq", (effect) => (effect.apqn === ((apid << 8) | apqi) ? undefined : "other queue"));
+      const seen = testQueue(x, (apid << 8) | apqi, any);
       if (seen === undefined) break;
       x.by(CFG_4);
       const rc = (seen.status >>> 16) & 0xff;
@@ -214,17 +283,48 @@ function filterByType(x: Trial, added: mask.Mask, domains: mask.Mask): mask.Mask
   return apm;
 }
 
+function testQueue(x: Trial, apqn: number, certain: Tri): { readonly status: number } | undefined {
+  const differs = (effect: { readonly apqn: number }): string | undefined =>
+    effect.apqn === apqn ? undefined : `hw_tapq ${apqnText(effect.apqn)}`;
+  if (certain !== true) return x.maybe("hw_tapq", differs);
+  return x.expect("hw_tapq", differs, () => `hw_tapq ${apqnText(apqn)}`, CFG_4);
+}
+
 /** SCAN-2, SCAN-3: queue devices that went and came, in the recorded order. */
 export function queuesOfScan(x: Trial, s: ApState): void {
+  x.by(SCAN_2, SCAN_3, NOND_6);
+  checkOrder(x, s);
   for (const line of x.bracketList()) {
     if (line.kind === "queue_remove") removed(x, s, line.apqn);
     else if (line.kind === "queue_probe") appeared(x, s, line.apqn);
   }
+  if (!x.certain("queue_remove")) for (const apqn of queuesReset(x)) removed(x, s, apqn);
   for (const queue of s.queues.values()) {
     if (queue.driver !== "vfio_ap" || configured(s, queue.apqn) !== false) continue;
     // Its adapter or domain is not in the configuration any more: the scan removes the device (SCAN-2, SCAN-3).
     leave(x, s, queue, "absent");
   }
+}
+
+/** NOND-6: adapters ascending; of one adapter domains ascending, or in bus order where it goes as a whole. */
+function checkOrder(x: Trial, s: ApState): void {
+  let last: Extract<ApEffect, { kind: "queue_probe" | "queue_remove" }> | undefined;
+  for (const line of x.bracketList()) {
+    if (line.kind !== "queue_probe" && line.kind !== "queue_remove") continue;
+    if (last !== undefined && !follows(s, last.apqn, line.apqn, last.kind === "queue_remove", line.kind)) {
+      x.differs("queues in the order of the scan", `${apqnText(line.apqn)} after ${apqnText(last.apqn)}`, NOND_6);
+    }
+    last = line;
+  }
+}
+
+function follows(s: ApState, before: number, after: number, removal: boolean, kind: string): boolean {
+  if (before >> 8 !== after >> 8) return before >> 8 < after >> 8;
+  // A card of another type is removed with its queues and made anew (SCAN-2).
+  if (before < after || (removal && kind === "queue_probe")) return true;
+  const first = s.queues.get(before)?.order ?? 0;
+  const second = s.queues.get(after)?.order ?? 0;
+  return removal && (first === 0 || second === 0 || first < second);
 }
 
 function removed(x: Trial, s: ApState, apqn: number): void {

@@ -2,6 +2,7 @@ import { bitsOf, hasBit } from "../../event/mask.js";
 import * as bits from "../core/bits.js";
 import type { Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { PLUG_2 } from "./apcb.js";
 import { configRule, V12 } from "./profile.js";
 import type { ApState, Mdev } from "./state.js";
 import { has } from "./table.js";
@@ -82,10 +83,16 @@ export function tryAdapter(x: Trial, s: ApState, m: Mdev, apid: number): Tri {
     m,
     bitsOf(tested.ones).map((apqi) => (apid << 8) | apqi),
   );
-  if (all === false) return false;
+  if (all === false) {
+    x.by(PLUG_2);
+    return false;
+  }
   if (all === true && inShadow === false && empty !== "unknown" && bits.isExact(tested)) {
     s.journal.set(m, "shApm", bits.add(m.shApm, apid));
-    if (empty) s.journal.set(m, "shAqm", m.aqm);
+    if (empty) {
+      x.by(APCB_6);
+      s.journal.set(m, "shAqm", m.aqm);
+    }
     return true;
   }
   s.journal.set(m, "shApm", bits.blur(m.shApm, apid));
@@ -107,10 +114,16 @@ export function tryDomain(x: Trial, s: ApState, m: Mdev, apqi: number): Tri {
     m,
     bitsOf(tested.ones).map((apid) => (apid << 8) | apqi),
   );
-  if (all === false) return false;
+  if (all === false) {
+    x.by(PLUG_2);
+    return false;
+  }
   if (all === true && inShadow === false && empty !== "unknown" && bits.isExact(tested)) {
     s.journal.set(m, "shAqm", bits.add(m.shAqm, apqi));
-    if (empty) s.journal.set(m, "shApm", m.apm);
+    if (empty) {
+      x.by(APCB_6);
+      s.journal.set(m, "shApm", m.apm);
+    }
     return true;
   }
   s.journal.set(m, "shAqm", bits.blur(m.shAqm, apqi));

@@ -195,6 +195,8 @@ export class Host {
   loaded: Known<boolean> = unknown;
   /** md.available. */
   available: Known<number> = unknown;
+  /** What md.available is without any mdev. */
+  instances: Known<number> = unknown;
   /** mdevs that exist and have not been seen: 0 where the snapshot shows all. */
   hiddenMdevs: Known<number> = unknown;
   /** Whether the host's own AQIC reports its status (IRQ-13). */
