@@ -50,12 +50,15 @@ export function attempt<S extends ModelState>(
   if (first === undefined) {
     return { kind: "refused", mismatches: mismatches.sort((a, b) => b.progress - a.progress), cut };
   }
+  // Of the runs that explain the probes and the result, those that the log speaks against are out.
+  const fewest = Math.min(...explained.map((one) => one.trial.hints.length));
+  const best = explained.filter((one) => one.trial.hints.length === fewest);
   applyJoined(
     model,
     state,
-    explained.map((one) => one.changes),
+    best.map((one) => one.changes),
   );
-  return { kind: "explained", trial: first.trial, cut };
+  return { kind: "explained", trial: best[0]?.trial ?? first.trial, cut };
 }
 
 /** Applies what several runs lead to, joined field by field. */

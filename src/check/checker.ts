@@ -66,6 +66,12 @@ export class Checker<S extends ModelState> {
     if (missing.length > 0) {
       notes.push(`probe lines: no ${missing.join(", ")} recorded; what they would show is not judged`);
     }
+    const { unexplainedLogs, logPlaces } = this.findings;
+    if (unexplainedLogs > 0) {
+      notes.push(
+        `${unexplainedLogs} lines of the debug log speak against the other recorders: ${logPlaces.join(", ")}`,
+      );
+    }
     if (this.cut > 0)
       notes.push(`${this.cut} operations: not all possibilities were tried, what is left of them is not decided`);
     if (this.worlds.joined > 0) {
@@ -81,6 +87,7 @@ export class Checker<S extends ModelState> {
     const modelled = this.model.models(operation);
     for (const rule of trial.rules) this.reached.add(rule.id);
     if (settled.cut) this.cut++;
+    for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;
     const checked = divergent || (trial.judged && trial.unchecked.length === 0);
     if (modelled) this.tally.count(operation.name, trial.unchecked, checked);

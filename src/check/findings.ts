@@ -18,6 +18,10 @@ export class Findings {
   first: Divergence | undefined;
   readonly knownDefects: KnownDefect[] = [];
   knownDefectsLeftOut = 0;
+  /** Lines of logs that no operation explains, though one was running that could have. */
+  unexplainedLogs = 0;
+  /** The first of them, as `file:line`. */
+  readonly logPlaces: string[] = [];
   readonly rules: Record<string, RuleNote> = {};
   private readonly capture: Capture;
   private readonly limit: number;
@@ -43,6 +47,13 @@ export class Findings {
   /** An invariant does not hold after an operation. */
   invariant(operation: Operation, rule: Rule, message: string, state: readonly string[]): void {
     this.add(operation, "invariant", [rule], [rule.title], message, operation.event, state);
+  }
+
+  /** A line of a log that speaks against what probes and results show. */
+  unexplainedLog(event: Event): void {
+    this.unexplainedLogs++;
+    const { file, line } = this.sourceLine(event);
+    if (this.logPlaces.length < 5) this.logPlaces.push(`${file}:${line}`);
   }
 
   defect(operation: Operation, rules: readonly Rule[], message: string): void {

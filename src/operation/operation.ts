@@ -25,6 +25,8 @@ export interface ObservedEffect {
   readonly event: Event;
   /** It only brackets the operation: its place among the effects says nothing (probes.md). */
   readonly bracket: boolean;
+  /** It was put to the operation by time alone (a log names no task): it can tell, but what contradicts it is only noted. */
+  readonly hint?: true;
 }
 
 /** An operation: a call with its arguments and observed result, and the effects recorded while it ran. */

@@ -16,9 +16,11 @@ import {
 import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
+import { learnFact } from "./guest-facts.js";
 import { guestOf, pointerFits } from "./guests.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
+import { learnLinked } from "./table.js";
 
 export const APCB_1 = configRule(
   "APCB-1",
@@ -147,6 +149,7 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
   const seen = x.maybe("apcb_set", (effect) => setDiffers(m, effect));
   if (seen !== undefined) {
     adopt(x, s, m, seen);
+    logged(x, s, m);
     return;
   }
   if (!x.certain("apcb_set")) {
@@ -170,6 +173,23 @@ export function commit(x: Trial, s: ApState, m: Mdev): void {
   );
   if (seen !== undefined) adopt(x, s, m, seen);
   else if (isKnown(m.kvm) && m.kvm !== null) loadGuest(s, m.kvm, m);
+  logged(x, s, m);
+}
+
+/** The debug log tells the same update, as the guest's block holds it: which format that has is seen there (KVM-1). */
+function logged(x: Trial, s: ApState, m: Mdev): void {
+  const log = x.hint("crycb_set", (seen) => {
+    const fits = (bits: Bits, mask: mask.Mask, room: number): boolean =>
+      seen.wide ? admits(bits, mask) : admits(intersection(bits, roomOf(room)), mask);
+    return fits(m.shApm, seen.apm, 64) && fits(m.shAqm, seen.aqm, 16) && fits(m.shAdm, seen.adm, 16)
+      ? undefined
+      : "other masks";
+  });
+  if (log !== undefined && isKnown(m.kvm) && m.kvm !== null) learnFact(s, m.kvm, "wide", log.wide);
+}
+
+function roomOf(bits: number): Bits {
+  return exactly(mask.maskUpTo(bits - 1));
 }
 
 /** A rule that says what the shadow is. */
@@ -217,9 +237,7 @@ function learnFromFilter(s: ApState, m: Mdev): void {
     for (const apqi of mask.bitsOf(m.shAqm.ones)) {
       const queue = s.queues.get((apid << 8) | apqi);
       if (queue === undefined || isKnown(queue.linked)) continue;
-      s.journal.set(queue, "linked", m);
-      s.journal.set(queue, "owner", m);
-      s.journal.set(queue, "driver", "vfio_ap");
+      learnLinked(s, m, queue);
     }
   }
 }

@@ -64,6 +64,9 @@ const PLAIN = new Set([
   "mdev",
   "served",
   "strayIrq",
+  "heads",
+  "next",
+  "at",
 ]);
 
 /** What a field allows after two runs that both explain an observation. */

@@ -8,7 +8,8 @@ import type { Trial } from "../core/trial.js";
 import { guestByVm, guestName } from "./guests.js";
 import { addLeak, countPin, crash, forgetPins, takeLeak } from "./ledger.js";
 import { aqicRule } from "./profile.js";
-import { RST_2, RST_10 } from "./reset.js";
+import { RST_2 } from "./reset.js";
+import { RST_10 } from "./reset-rules.js";
 import type { ApState, Guest } from "./state.js";
 
 export const NIB_8 = aqicRule(

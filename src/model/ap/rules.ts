@@ -22,6 +22,7 @@ import * as pqap from "./pqap.js";
 import * as queues from "./queues.js";
 import * as read from "./read.js";
 import * as reset from "./reset.js";
+import * as resetRules from "./reset-rules.js";
 import * as scan from "./scan.js";
 import * as shadowV12 from "./shadow-v12.js";
 import * as store from "./store.js";
@@ -53,6 +54,7 @@ export const apRules: readonly Rule[] = [
   queues,
   read,
   reset,
+  resetRules,
   scan,
   shadowV12,
   store,

@@ -78,6 +78,16 @@ export function link(s: ApState, m: Mdev, queue: Queue): void {
   if (literal(s)) insert(s, m, queue);
 }
 
+/** An observation shows that the queue is bound and in the mdev's table; since when is not known. */
+export function learnLinked(s: ApState, m: Mdev, queue: Queue): void {
+  const { journal } = s;
+  journal.set(queue, "driver", "vfio_ap");
+  if (queue.linked === m) return;
+  journal.set(queue, "linked", m);
+  journal.set(queue, "owner", m);
+  if (literal(s)) insert(s, m, queue);
+}
+
 /** INSERT of ASG-6: at the head of its bucket, whatever the node was in before. */
 function insert(s: ApState, m: Mdev, queue: Queue): void {
   const { journal } = s;

@@ -127,6 +127,8 @@ function forgetLedger(s: ApState, kvm: string): void {
   const guest = guestByPointer(s, kvm);
   if (guest === undefined) return;
   s.journal.set(guest, "gisc", unknown);
+  s.journal.set(guest, "alertMask", unknown);
+  s.journal.set(guest, "leaks", unknown);
   s.journal.set(guest, "pins", unknown);
 }
 
@@ -136,6 +138,7 @@ function forgetAllPins(s: ApState): void {
     if (queue.driver !== "vfio_ap") continue;
     s.journal.set(queue, "savedNib", unknown);
     s.journal.set(queue, "savedIsc", unknown);
+    s.journal.set(queue, "heldBy", unknown);
   }
 }
 

@@ -27,7 +27,9 @@ export function widen(s: ApState): void {
   for (const queue of s.queues.values()) forgetRegistration(s, queue);
   for (const guest of s.guests.values()) {
     s.journal.set(guest, "gisc", unknown);
+    s.journal.set(guest, "alertMask", unknown);
     s.journal.set(guest, "pins", unknown);
+    s.journal.set(guest, "leaks", unknown);
   }
 }
 
@@ -79,6 +81,8 @@ export function forgetRegistration(s: ApState, queue: Queue): void {
   s.journal.set(queue, "resetRc", unknown);
   s.journal.set(queue, "savedIsc", unknown);
   s.journal.set(queue, "savedNib", unknown);
+  s.journal.set(queue, "heldBy", unknown);
+  s.journal.set(queue, "irq", unknown);
 }
 
 function widenQueue(s: ApState, queue: Queue): void {

@@ -80,6 +80,8 @@ export class Trial {
   private readonly choices: Choices;
   private readonly ordered: ObservedEffect[] = [];
   private readonly brackets: ObservedEffect[] = [];
+  /** Hints that the run did not explain: of several runs that explain the rest, the one with the fewest is right. */
+  readonly hints: ObservedEffect[] = [];
   private cursor = 0;
   private answered = false;
   private crashed = false;
@@ -90,7 +92,8 @@ export class Trial {
     this.choices = choices;
     this.lenient = lenient;
     for (const seen of operation.effects) {
-      (seen.bracket ? this.brackets : this.ordered).push(seen);
+      if (seen.hint === true) this.hints.push(seen);
+      else (seen.bracket ? this.brackets : this.ordered).push(seen);
     }
   }
 
@@ -109,15 +112,15 @@ export class Trial {
     this.defects.push({ message, rules });
   }
 
-  /** What depends on something that nobody recorded. */
-  cannotCheck(reason: string): void {
-    if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
   /** Something unlikely that the rules allow: a note for the report. */
   remark(message: string, ...rules: readonly Rule[]): void {
     this.by(...rules);
     this.remarks.push({ message, rules });
   }
 
+  /** What depends on something that nobody recorded. */
+  cannotCheck(reason: string): void {
+    if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
   }
 
   /** From here on anything of the operation may be missing: the kernel may have crashed in it. */
@@ -298,6 +301,20 @@ export class Trial {
       const effect = this.brackets[i]?.effect;
       if (effect === undefined || !isKind(effect, kind) || matcher(effect) !== undefined) continue;
       this.brackets.splice(i, 1);
+      return effect;
+    }
+    return undefined;
+  }
+
+  /** A hint that fits what the run does now, taken: the log says the same. */
+  hint<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    matcher: Matcher<EffectOf<ObservedEffect["effect"], K>> = () => undefined,
+  ): EffectOf<ObservedEffect["effect"], K> | undefined {
+    for (let i = 0; i < this.hints.length; i++) {
+      const effect = this.hints[i]?.effect;
+      if (effect === undefined || !isKind(effect, kind) || matcher(effect) !== undefined) continue;
+      this.hints.splice(i, 1);
       return effect;
     }
     return undefined;

@@ -1,4 +1,4 @@
-import type { Event, GapEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
+import type { Event, GapEvent, LogEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
 import type { OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
@@ -8,6 +8,7 @@ import type { ApCall } from "./call.js";
 import { type ApEffect, bracketKinds } from "./effect.js";
 import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
 import type { FileObject } from "./file.js";
+import { CrycbLog, decodeRefusal } from "./log-decode.js";
 import { type DecodedCall, observedResult, SyscallDecoder } from "./syscalls.js";
 
 const notRecorded: ObservedResult = { kind: "unknown", reason: "the call was not recorded" };
@@ -22,6 +23,7 @@ export class ApAssembler {
   private readonly syscalls = new SyscallDecoder(this.tasks);
   private readonly pairs = new ProbePairs();
   private readonly overlaps: Overlaps<ApCall>;
+  private readonly crycb = new CrycbLog();
   /** Innermost last: the operations that run on a task. */
   private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
@@ -51,6 +53,8 @@ export class ApAssembler {
         this.gap(event);
         break;
       case "log":
+        this.log(event);
+        break;
       case "mark":
       case "environment":
         break;
@@ -206,6 +210,29 @@ export class ApAssembler {
     for (const operation of [...(this.running.get(event.tid) ?? [])]) this.close(operation);
   }
 
+  // --- the debug log
+
+  /**
+   * A line of the debug log names no task: it belongs to the one running operation that can have caused it, the one whose
+   * probe line it repeats where there are several. Where that is not clear, it is left out.
+   */
+  private log(event: LogEvent): void {
+    const effect = event.area === "vfio_ap" ? decodeRefusal(event.message) : this.crycb.take(event);
+    if (effect === undefined) return;
+    const owner = this.causeOf(effect);
+    owner?.effects.push({ effect, event, bracket: true, hint: true });
+  }
+
+  private causeOf(effect: ApEffect): OpenOperation<ApCall> | undefined {
+    const candidates: OpenOperation<ApCall>[] = [];
+    for (const stack of this.running.values()) {
+      for (const operation of stack) if (explainsLog(operation, effect)) candidates.push(operation);
+    }
+    const repeated = candidates.filter((operation) => repeatsLast(operation, effect));
+    const [only] = repeated.length > 0 ? repeated : candidates;
+    return repeated.length > 1 || (repeated.length === 0 && candidates.length > 1) ? undefined : only;
+  }
+
   // --- probes
 
   private probe(event: ProbeEvent): void {
@@ -329,6 +356,26 @@ function unrecordedCall(effect: ApEffect): DecodedCall {
   }
 }
 
+/** Whether a line of the debug log can come from an operation: as the probe line would that it stands beside. */
+function explainsLog(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
+  switch (effect.kind) {
+    case "aqic_refused":
+      return operation.call.kind === "pqap" && (operation.call.gr0.lo & 0xffff) === effect.apqn;
+    case "crycb_set":
+      return canCause(operation, { kind: "apcb_set", kvm: "", apm: effect.apm, aqm: effect.aqm, adm: effect.adm });
+    case "crycb_clear":
+      return canCause(operation, { kind: "apcb_clear", kvm: "" });
+    default:
+      return false;
+  }
+}
+
+/** Whether the last probe line of an operation says the same as a line of the log. */
+function repeatsLast(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
+  const wanted = effect.kind === "crycb_set" ? "apcb_set" : effect.kind === "crycb_clear" ? "apcb_clear" : undefined;
+  return operation.effects.findLast((seen) => !seen.bracket)?.effect.kind === wanted;
+}
+
 /** Whether a call of that kind can have that effect: a call that cannot does not get it (design, Operations). */
 function canCause(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
   const { call } = operation;
@@ -368,6 +415,7 @@ function canCause(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
     case "group-open":
     case "iommu-group":
     case "vm-create":
+    case "vm-change":
     case "gap":
       return false;
   }
@@ -415,7 +463,6 @@ function isResetLine(effect: ApEffect): boolean {
 function resetOf(effect: ApEffect, apqn: number): boolean {
   if (effect.kind === "gisc_unregister" || effect.kind === "unpin_pages") return true;
   return isResetLine(effect) && "apqn" in effect && effect.apqn === apqn;
-    case "vm-change":
 }
 
 /** A scan runs from cfg_changed to scan_complete; the plugging of scan_complete may be printed after its line. */

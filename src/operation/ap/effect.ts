@@ -1,5 +1,6 @@
 import type { Mask } from "../../event/mask.js";
 import type { Word } from "../../event/word.js";
+import type { Refusal } from "./log-decode.js";
 
 /** What a driver did while an operation ran, as a probe or a log line recorded it (probes.md, AP). */
 export type ApEffect =
@@ -26,6 +27,18 @@ export type ApEffect =
   | { readonly kind: "mdev_set_kvm"; readonly mdev: string; readonly kvm: string; readonly rc: number }
   | { readonly kind: "mdev_unset_kvm"; readonly mdev: string; readonly kvm: string }
   | { readonly kind: "dma_unmap"; readonly mdev: string; readonly iova: Word; readonly size: Word }
+  /** `SET CRYCB` of the debug log: the masks as the guest's block holds them; `wide`: format 2. */
+  | {
+      readonly kind: "crycb_set";
+      readonly pid: number;
+      readonly wide: boolean;
+      readonly apm: Mask;
+      readonly aqm: Mask;
+      readonly adm: Mask;
+    }
+  | { readonly kind: "crycb_clear"; readonly pid: number }
+  /** The debug log says why the driver refused a PQAP(AQIC). */
+  | { readonly kind: "aqic_refused"; readonly reason: Refusal; readonly apqn: number }
   | { readonly kind: "cfg_changed"; readonly before: ApMasks; readonly after: ApMasks }
   | { readonly kind: "scan_complete"; readonly before: ApMasks; readonly after: ApMasks };
 
@@ -48,4 +61,7 @@ export const bracketKinds: ReadonlySet<string> = new Set<EffectKind>([
   "scan_complete",
   "queue_probe",
   "queue_remove",
+  "crycb_set",
+  "crycb_clear",
+  "aqic_refused",
 ]);
