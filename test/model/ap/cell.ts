@@ -28,7 +28,6 @@ export interface Crycb {
 
 /** A cell of an example's table. */
 export interface Cell {
-  readonly text: string;
   readonly result: ExpectedResult | undefined;
   readonly happenings: readonly Happening[];
   /** Texts of guest_matrix and matrix afterwards, by mdev ("" is the mdev that the step is about). */
@@ -41,6 +40,8 @@ export interface Cell {
   /** Drivers of queues. */
   readonly drivers: ReadonlyMap<number, string>;
   readonly statuses: ReadonlyMap<number, string>;
+  /** What a step that only reads gets. */
+  readonly text: string | undefined;
   /** Invariants that the profile's own rules break here. */
   readonly broken: readonly string[];
   /** The profile corrupts memory here: nothing is judged any more. */
@@ -57,6 +58,7 @@ interface Draft {
   mask: string | undefined;
   readonly drivers: Map<number, string>;
   readonly statuses: Map<number, string>;
+  text: string | undefined;
   readonly broken: string[];
   tainted: boolean;
 }
@@ -77,6 +79,7 @@ const ITEMS: readonly Item[] = [
   [/^mask (.*)$/, (draft, [text]) => (draft.mask = maskNotation(text ?? ""))],
   [/^(cex4queue|vfio_ap|no driver): (.*)$/, takeDrivers],
   [/^status (\S+) (.*)$/, (draft, [queue, text]) => draft.statuses.set(apqn(queue ?? ""), text ?? "")],
+  [/^reads (".*")$/, (draft, [text]) => (draft.text = JSON.parse(text ?? ""))],
   [/^broken (.*)$/, (draft, [ids]) => draft.broken.push(...(ids ?? "").split(" "))],
   [/^tainted$/, (draft) => (draft.tainted = true)],
 ];
@@ -93,11 +96,12 @@ export function cellOf(text: string): Cell {
     mask: undefined,
     drivers: new Map(),
     statuses: new Map(),
+    text: undefined,
     broken: [],
     tainted: false,
   };
   for (const item of text.split("; ")) takeItem(draft, item);
-  return { text, ...draft };
+  return draft;
 }
 
 function takeItem(draft: Draft, item: string): void {

@@ -1,5 +1,5 @@
 import { hasBit, type Mask, withBit, withoutBit } from "../../../src/event/mask.js";
-import type { ApEffect } from "../../../src/operation/ap/effect.js";
+import { type ApEffect, bracketKinds } from "../../../src/operation/ap/effect.js";
 import type { Operation } from "../../../src/operation/operation.js";
 import { apcbSet, effectsOf, failed, withEffects, withResult } from "./observed.js";
 
@@ -15,6 +15,10 @@ export interface Latitude {
   readonly errnos: readonly string[];
   /** Errnos that may, if nothing else happens. */
   readonly quiet?: readonly string[];
+  /** Effects that may be missing. */
+  readonly missing?: readonly string[];
+  /** Effects that may be about another queue. */
+  readonly elsewhere?: readonly string[];
   /** The result of the call is not the driver's. */
   readonly anyResult: boolean;
 }
@@ -36,7 +40,7 @@ const ERRNOS = [
 
 /** Observations next to an explained one, none of which the rules allow. */
 export function mutantsOf(operation: Operation, latitude: Latitude): readonly Mutant[] {
-  return [...resultMutants(operation, latitude), ...effectMutants(operation)];
+  return [...resultMutants(operation, latitude), ...effectMutants(operation, latitude)];
 }
 
 function resultMutants(operation: Operation, latitude: Latitude): Mutant[] {
@@ -64,7 +68,7 @@ function resultMutants(operation: Operation, latitude: Latitude): Mutant[] {
   return mutants;
 }
 
-function effectMutants(operation: Operation): Mutant[] {
+function effectMutants(operation: Operation, latitude: Latitude): Mutant[] {
   const effects = effectsOf(operation);
   const mutants: Mutant[] = [];
   const mutate = (name: string, changed: readonly ApEffect[]): void => {
@@ -73,8 +77,9 @@ function effectMutants(operation: Operation): Mutant[] {
   effects.forEach((effect, i) => {
     const others = effects.filter((_, place) => place !== i);
     const swapped = (changed: ApEffect): ApEffect[] => effects.map((old, place) => (place === i ? changed : old));
-    mutate(`no ${effectText(effect)}`, others);
-    for (const [what, changed] of alterations(effect)) mutate(`${effectText(effect)} with ${what}`, swapped(changed));
+    if (!latitude.missing?.includes(effect.kind)) mutate(`no ${effectText(effect)}`, others);
+    for (const [what, changed] of latitude.elsewhere?.includes(effect.kind) ? [] : alterations(effect))
+      mutate(`${effectText(effect)} with ${what}`, swapped(changed));
     mutate(`${effectText(effect)} twice`, [...effects.slice(0, i + 1), ...effects.slice(i)]);
   });
   mutate("an apcb_set more", [...effects, lastSet(effects)]);
@@ -132,16 +137,17 @@ function flipped(mask: Mask, bit: number): Mask {
   return hasBit(mask, bit) ? withoutBit(mask, bit) : withBit(mask, bit);
 }
 
-/** Neighbouring resets in the other order, and a set that comes after the first of them. */
+/** Neighbouring resets, or a set and a reset, in the other order. Bracket lines stay: their place says nothing. */
 function reorderedResets(effects: readonly ApEffect[]): readonly (readonly [string, readonly ApEffect[]])[] {
   const found: (readonly [string, readonly ApEffect[]])[] = [];
-  const runs = runsOf(effects);
+  const brackets = effects.filter(isBracket);
+  const runs = runsOf(effects.filter((effect) => !isBracket(effect)));
   runs.forEach((run, i) => {
     const next = runs[i + 1];
-    if (next === undefined || (run.reset === undefined && next.reset === undefined) || run.reset === next.reset) return;
+    if (next === undefined || (run.reset === undefined && next.reset === undefined)) return;
     const order = [...runs.slice(0, i), next, run, ...runs.slice(i + 2)];
     const name = `${effectText(next.effects[0])} before ${effectText(run.effects[0])}`;
-    found.push([name, order.flatMap((one) => one.effects)]);
+    found.push([name, [...brackets, ...order.flatMap((one) => one.effects)]]);
   });
   return found;
 }
@@ -157,17 +163,15 @@ function runsOf(effects: readonly ApEffect[]): readonly Run[] {
   for (const effect of effects) {
     const reset = resetQueueOf(effect);
     const last = runs.at(-1);
-    const joins = isBracket(effect) || (reset !== undefined && last?.reset === reset && effect.kind !== "hw_zapq");
-    if (last !== undefined && joins) last.effects.push(effect);
-    else runs.push({ reset, effects: [effect] });
+    if (last !== undefined && reset !== undefined && last.reset === reset && effect.kind !== "hw_zapq") {
+      last.effects.push(effect);
+    } else runs.push({ reset, effects: [effect] });
   }
   return runs;
 }
 
-function isBracket(effect: ApEffect): boolean {
-  return ["queue_remove", "queue_probe", "mdev_set_kvm", "mdev_unset_kvm", "cfg_changed", "scan_complete"].includes(
-    effect.kind,
-  );
+function isBracket({ kind }: ApEffect): boolean {
+  return bracketKinds.has(kind);
 }
 
 function resetQueueOf(effect: ApEffect): number | undefined {

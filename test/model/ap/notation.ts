@@ -103,7 +103,7 @@ export function apqn(text: string): number {
 
 /** `0x41 + 62 0`: digits and a run of one digit, as the examples print masks. */
 export function maskNotation(text: string): string {
-  const match = /^(?:0x)?([0-9a-f]*)(?:(?: \+ )?(\d+) × ([0-9a-f]))?$/.exec(text);
+  const match = /^(?:(?:0x)?([0-9a-f]+) \+ )?(\d+) × ([0-9a-f])$/.exec(text);
   const run = match?.[2] === undefined ? "" : (match[3] ?? "").repeat(Number(match[2]));
   const whole = `${match?.[1] ?? ""}${run}`;
   if (whole.length !== 64) throw new Error(`not 64 digits: ${text}`);
