@@ -3,10 +3,11 @@ import type { Operation } from "../operation/operation.js";
 /** Orders of one group beyond this many are not tried. */
 const LIMIT = 120;
 
-/** By completion; what was lost among the operations comes after all that it may have followed. */
+/** By completion, as their own lines show it; what was lost among the operations comes after all that it may have followed. */
 export function inOrderOfCompletion(group: readonly Operation[]): readonly Operation[] {
   const lost = (operation: Operation): number => (operation.call.kind === "gap" ? 1 : 0);
-  return [...group].sort((a, b) => lost(a) - lost(b) || a.end - b.end || a.begin - b.begin);
+  const ended = (operation: Operation): number => operation.last ?? operation.end;
+  return [...group].sort((a, b) => lost(a) - lost(b) || ended(a) - ended(b) || a.begin - b.begin);
 }
 
 /**

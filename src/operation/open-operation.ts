@@ -14,6 +14,8 @@ export interface OpenOperation<C extends Call> {
   readonly begin: number;
   /** Place of the last line that belongs to it, or before which it certainly ended. */
   end: number;
+  /** Place of its last line, where `end` is later. */
+  last?: number;
   endTime: Stamp | undefined;
   gap: boolean;
   /** Nothing more can come: it may be handed over. */

@@ -49,6 +49,8 @@ export interface Operation {
   /** Places in the merged stream: the operation ran from `begin` to `end` at most. */
   readonly begin: number;
   readonly end: number;
+  /** Place of its last line, where it may have run on after that: the most likely end. */
+  readonly last?: number | undefined;
   /** It overlapped others in time: they may have taken effect in any order. */
   readonly overlapping: boolean;
   /** Events were lost while it may have run: an effect that is missing is not missed. */

@@ -110,6 +110,7 @@ export class Overlaps<C extends Call> {
       endTime: operation.endTime,
       begin: operation.begin,
       end: operation.end,
+      last: operation.last,
       overlapping,
       gap: operation.gap,
     };

@@ -311,7 +311,8 @@ function linkQueues(s: ApState): void {
     for (const m of s.mdevs.values()) {
       if (!mask.hasBit(m.apm.ones, queue.apid) || !mask.hasBit(m.aqm.ones, queue.apqi)) continue;
       queue.linked = m;
-      queue.owner = m;
+      // AQIC-10: in the static profile only a guest's AQIC makes a queue point to an mdev.
+      queue.owner = s.parameters.dynamic ? m : oneOf<Mdev | null>([null, m]);
     }
     if (queue.linked !== null) continue;
     if (s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue);

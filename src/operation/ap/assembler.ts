@@ -165,7 +165,10 @@ export class ApAssembler {
     const previous = this.lastComplete.get(source);
     if (previous === undefined) return;
     this.lastComplete.delete(source);
-    if (previous.end < this.sequence - 1) previous.end = this.sequence - 1;
+    if (previous.end < this.sequence - 1) {
+      previous.last = previous.end;
+      previous.end = this.sequence - 1;
+    }
     this.close(previous);
   }
 
