@@ -5,7 +5,7 @@ import { check } from "../../src/check/check.js";
 import type { CaptureReport, Verdict } from "../../src/check/report.js";
 import { scratch } from "../capture/files.js";
 import { kvmConform } from "./command.js";
-import { filesOf, sharing } from "./recordings.js";
+import { filesOf, interrupts, sharing } from "./recordings.js";
 
 const make = scratch();
 
@@ -96,6 +96,16 @@ const cases: readonly Case[] = [
     verdict: "error",
     code: 3,
     says: ["capture.json: environment: there is no file sysfs.txt in the capture"],
+  },
+  {
+    what: "a capture without a snapshot",
+    path: () => {
+      const { "sysfs.txt": _, ...others } = filesOf(interrupts);
+      return make({ ...others, "capture.json": JSON.stringify({ ...(manifest as object), environment: undefined }) });
+    },
+    verdict: "conform",
+    code: 0,
+    says: ["profile ap linux-6.1: named by the manifest"],
   },
   {
     what: "a source that the manifest lists and that is missing",
