@@ -155,7 +155,7 @@ export function createVm(x: Trial, s: DawrState, call: VmCreateCall): void {
   x.succeeds(CAP_11);
   const madeKind: Known<VmKind> = kind === "HV" || kind === "PR" ? kind : kindOfDefault(s);
   made(s, call, madeKind);
-  checkReloc(x, s, madeKind, inside);
+  if (call.traced) checkReloc(x, s, madeKind, inside);
 }
 
 function kindOfDefault(s: DawrState): Known<VmKind> {

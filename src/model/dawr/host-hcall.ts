@@ -67,6 +67,7 @@ export const hvHcalls: ReadonlySet<number> = new Set([
 /** An hcall as KVM-HV traces it. */
 export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
   const vcpu = s.vcpu(call.vcpu);
+  betweenRuns(s, vcpu, call.inRun);
   if (paired(x, call)) return;
   if (call.afterPunt) {
     x.differs("KVM_RUN returns after an hcall that is left to user space", "another hcall of the same KVM_RUN", INV_10);
@@ -87,6 +88,21 @@ export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
   const { result } = x.operation;
   const punted = result.kind === "error" && result.errno === PUNT;
   s.journal.set(vcpu, "punted", punted ? [wordOf(0, call.number ?? 0), ...call.args] : undefined);
+}
+
+/**
+ * FMT-3: where no call was recorded, a punt is the last that is seen of what user space does then: it may set registers,
+ * enable hcalls, or go on with another VM.
+ */
+function betweenRuns(s: DawrState, vcpu: Vcpu, inRun: boolean): void {
+  if (inRun || vcpu.punted === undefined) return;
+  const { vm } = vcpu;
+  forget(s, vcpu);
+  s.journal.set(vcpu, "archCompat", unknown);
+  s.journal.set(vcpu, "compatSet", unknown);
+  for (const field of ["dawr1Enabled", "setMode", "setDabr", "setXdabr", "nestedEnable", "l1Ptcr"] as const) {
+    s.journal.set(vm, field, unknown);
+  }
 }
 
 /** ND-8. True if the operation is done with. */
@@ -233,6 +249,10 @@ const USER = 2;
 export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
   const vcpu = s.vcpu(call.vcpu);
   const { vm } = vcpu;
+  betweenRuns(s, vcpu, call.inRun);
+  const { result } = x.operation;
+  const punted = result.kind === "value" && result.value === USER;
+  s.journal.set(vcpu, "punted", punted ? [wordOf(0, call.number ?? 0), ...call.args] : undefined);
   if (vm.kind === "HV") {
     x.differs("no call of KVM-PR in a VM of KVM-HV", hcallName(call.number ?? 0), HSM_12);
     return;
@@ -266,7 +286,6 @@ export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
     x.returns(USER, HSM_12);
     return;
   }
-  const { result } = x.operation;
   const enabled = tri(vm.setMode);
   if (enabled === "unknown" || vm.enabling > 0) {
     if (result.kind === "value" && result.value === USER) x.returns(USER, HSM_12);

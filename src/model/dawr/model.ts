@@ -54,11 +54,8 @@ function step(s: DawrState, operation: Operation, x: Trial): void {
   const { call } = operation;
   if (!isDawrCall(call)) return;
   if ("contradiction" in call && call.contradiction !== undefined && call.contradiction.kind !== "unknown") {
-    const other = call.contradiction;
-    const own = operation.result;
-    const text = other.kind === "value" ? String(other.value) : other.errno;
-    const traced = own.kind === "value" ? String(own.value) : own.kind === "error" ? own.errno : "another one";
-    x.differs(`strace and trace show the same result`, `${text} in strace, ${traced} in the trace`, FMT_2);
+    x.cannotCheck("strace and trace show different results of the call");
+    x.by(FMT_2);
   }
   perform(x, s, call);
 }

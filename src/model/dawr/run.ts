@@ -32,9 +32,8 @@ export function runBegins(x: Trial, s: DawrState, call: RunBeginCall): void {
   const { host, journal, parameters } = s;
   journal.set(vcpu, "punted", undefined);
   if (vcpu.vm.kind === "PR") return;
-  if (!x.observability.sees("kvm_hcall_enter")) {
+  if (!call.traced || !x.observability.sees("kvm_hcall_enter")) {
     for (const name of ["ciabr", "dawr0", "dawrx0", "dawr1", "dawrx1", "dabr", "dabrx"] as const) blur(s, vcpu, name);
-    if (vcpu.papr === false) for (const name of ["ciabr", "dawr0", "dawrx0"] as const) blur(s, vcpu, name);
     return;
   }
   // DABR-1: served in real mode these leave no line.
@@ -111,7 +110,7 @@ function exitLine(x: Trial, call: RunCall): void {
   const { result } = x.operation;
   const [exit, second] = call.exits;
   if (exit === undefined) {
-    if (x.certain("kvm_userspace_exit")) x.differs("a kvm_userspace_exit line", "none", HSM_19);
+    if (call.traced && x.certain("kvm_userspace_exit")) x.differs("a kvm_userspace_exit line", "none", HSM_19);
     return;
   }
   if (second !== undefined) {
@@ -147,7 +146,7 @@ function exitReason(x: Trial, s: DawrState, call: RunCall): void {
   if (!isHcall) return;
   const { kind } = s.vcpu(call.vcpu).vm;
   const probe = kind === "PR" ? "p_kvmppc_h_pr" : kind === "HV" ? "kvm_hcall_enter" : undefined;
-  if (probe === undefined || !x.certain(probe)) return;
+  if (!call.traced || probe === undefined || !x.certain(probe)) return;
   x.differs("no exit with reason 19 without an hcall left to user space", seen, INV_10, HSM_12);
 }
 

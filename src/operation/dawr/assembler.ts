@@ -150,6 +150,7 @@ export class DawrAssembler {
       this.learnSign(task, event);
       const open = task.ioctl;
       if (open !== undefined) {
+        if (open.traced === this.isStrace(event)) return;
         if (event.args.length > 0 && requestOf(event.args[1]) !== open.command) return;
         if (event.args.length === 0 && open.traced) return;
         open.exit = event;
@@ -194,7 +195,8 @@ export class DawrAssembler {
     if (command === KVM_RUN) this.beginRun(event, task, open);
     if (command === KVM_ENABLE_CAP && !whole) this.enabling.add(open);
     // A line of strace is the whole call; but what probes show of it may follow.
-    if (whole && (this.straceOnly || !mayHaveDetails(command))) this.endIoctl(event.tid, task, event);
+    if (whole && (this.straceOnly || this.join.loose || !mayHaveDetails(command)))
+      this.endIoctl(event.tid, task, event);
   }
 
   private beginRun(event: SyscallEvent, task: TaskContext, open: OpenIoctl): void {
@@ -202,7 +204,14 @@ export class DawrAssembler {
     if (holder.kind !== "vcpu") return;
     task.run = { vcpu: holder.vcpu, last: undefined, nested: false, gap: false, exits: [] };
     open.run = task.run;
-    this.emit({ kind: "kvm-run-begin", vcpu: holder.vcpu }, "KVM_RUN", { kind: "value", value: 0 }, event, event);
+    const { traced } = open;
+    this.emit(
+      { kind: "kvm-run-begin", vcpu: holder.vcpu, traced },
+      "KVM_RUN",
+      { kind: "value", value: 0 },
+      event,
+      event,
+    );
   }
 
   private endIoctl(tid: number, task: TaskContext, end: Event): void {
@@ -270,6 +279,7 @@ export class DawrAssembler {
   }
 
   private details(event: ProbeEvent): void {
+    if (this.join.loose) return;
     const command = commandOf(event);
     const open = this.tasks.get(event.tid)?.ioctl;
     if (open !== undefined) {

@@ -46,6 +46,8 @@ export interface VmCreateCall extends Ioctl {
   readonly type: Word | undefined;
   /** Set where it succeeded. */
   readonly vm: VmRef | undefined;
+  /** The trace recorded the call, and so shows the hcalls inside it. */
+  readonly traced: boolean;
 }
 
 /** A vCPU came into being: tells who is who. */
@@ -107,6 +109,8 @@ export interface RegistersCall {
 export interface RunBeginCall {
   readonly kind: "kvm-run-begin";
   readonly vcpu: VcpuRef;
+  /** The trace recorded the call, and so shows what its tracepoints tell of the run. */
+  readonly traced: boolean;
 }
 
 export interface RunCall extends Ioctl {
@@ -118,6 +122,8 @@ export interface RunCall extends Ioctl {
   readonly nested: boolean;
   /** Numbers of kvm_userspace_exit inside it: the exit reason, or the errno of a failure. */
   readonly exits: readonly { readonly reason: string; readonly number: number }[];
+  /** The trace recorded the call: a line that is missing was not printed. */
+  readonly traced: boolean;
   /** It was interrupted in the middle by lost events. */
   readonly gap: boolean;
 }
@@ -145,12 +151,15 @@ export interface HostHcall {
   readonly ret: string | undefined;
   /** Another hcall of this KVM_RUN was left to user space before. */
   readonly afterPunt: boolean;
+  /** The KVM_RUN around it was recorded: without one user space may do anything after a punt (FMT-3). */
+  readonly inRun: boolean;
 }
 
 /** An hcall as KVM-PR's handler sees it (p_kvmppc_h_pr, r_kvmppc_h_pr). The result is 0 answered, 2 left to user space. */
 export interface PrHcall {
   readonly kind: "hcall-pr";
   readonly vcpu: VcpuRef;
+  readonly inRun: boolean;
   readonly number: number | undefined;
   readonly args: readonly Word[];
 }

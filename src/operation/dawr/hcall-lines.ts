@@ -89,7 +89,7 @@ export class HostHcallLines {
       ? { kind: "value", value: rc }
       : { kind: "unknown", reason: "the return was not printed" };
     const name = `PR hcall ${number === undefined ? "?" : hcallName(number)}`;
-    this.emit({ kind: "hcall-pr", vcpu, number, args }, name, result, entry.event, event);
+    this.emit({ kind: "hcall-pr", vcpu, inRun: run !== undefined, number, args }, name, result, entry.event, event);
     if (run === undefined) return;
     run.nested = false;
     run.last = rc === 2 ? "punt" : "answer";
@@ -129,6 +129,7 @@ export class HostHcallLines {
       args: entry?.args ?? [],
       ret,
       afterPunt: run?.last === "punt",
+      inRun: run !== undefined,
     };
     const printed = entry === undefined ? undefined : fieldOf(entry.event, "hcall");
     const name = `hcall ${printed ?? "(entry not recorded)"}`;

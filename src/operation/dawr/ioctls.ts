@@ -111,7 +111,7 @@ export class IoctlCalls {
     const vm = fd === undefined ? undefined : this.files.createVm(tid, fd);
     const { result, ambiguous, contradiction } = observed;
     this.emit(
-      { kind: "kvm-create-vm", type: open.argument, vm, ambiguous, contradiction },
+      { kind: "kvm-create-vm", type: open.argument, vm, traced: open.traced, ambiguous, contradiction },
       "ioctl KVM_CREATE_VM",
       result,
       open.event,
@@ -222,7 +222,7 @@ export class IoctlCalls {
     const { result, ambiguous, contradiction } = observed;
     const { vcpu, last, nested, exits, gap } = run;
     this.emit(
-      { kind: "kvm-run", vcpu, last, nested, exits, gap, ambiguous, contradiction },
+      { kind: "kvm-run", vcpu, last, nested, exits, gap, traced: open.traced, ambiguous, contradiction },
       "ioctl KVM_RUN",
       result,
       open.event,

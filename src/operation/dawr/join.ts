@@ -1,4 +1,5 @@
-import type { Event, SyscallEvent } from "../../event/event.js";
+import { errnoNumber } from "../../event/errno.js";
+import type { CallResult, Event, SyscallEvent } from "../../event/event.js";
 import { isKvmRequest } from "./numbers.js";
 import { descriptorNumber, requestOf } from "./request.js";
 
@@ -16,6 +17,8 @@ const RUN = 16;
 /** What strace printed of a traced call; shared by its entry and its return. */
 interface Partner {
   strace: SyscallEvent | undefined;
+  /** What the traced call returned. */
+  returned: CallResult | undefined;
   /** strace printed the entry alone: the return comes with a line of its own. */
   open: boolean;
 }
@@ -65,6 +68,11 @@ export class CallJoin {
     this.formats = formats;
     this.out = out;
     this.mode = formats.includes("strace") && formats.includes("ftrace") ? "undecided" : "pass";
+  }
+
+  /** strace and a trace recorded, but the trace no calls: its lines can't be placed among those of strace. */
+  get loose(): boolean {
+    return this.mode === "pass" && this.formats.includes("strace") && this.formats.includes("ftrace");
   }
 
   push(event: Event): void {
@@ -143,8 +151,10 @@ export class CallJoin {
     }
     task.strace.push(event);
     this.match(task, false);
-    if (task.strace.length > WAITING) {
-      for (const early of task.strace.splice(0, WAITING / 2)) this.add(early);
+    // Out of step, what waits for long has no partner: the clocks are not that far apart.
+    const limit = task.inStep || task.traced.length > 0 ? WAITING : SHIFT;
+    if (task.strace.length > limit) {
+      for (const early of task.strace.splice(0, task.strace.length - limit)) this.add(early);
     }
   }
 
@@ -166,14 +176,16 @@ export class CallJoin {
     if (event.phase === "exit") {
       const item = this.add(event);
       item.partner = task.current;
+      if (task.current !== undefined) task.current.returned = event.result;
       task.current = undefined;
+      this.match(task, false);
       return;
     }
     task.current = undefined;
     const item = this.add(event);
     if (!isKvmIoctl(event)) return;
     item.waiting = true;
-    item.partner = { strace: undefined, open: false };
+    item.partner = { strace: undefined, returned: undefined, open: false };
     task.current = item.partner;
     task.traced.push(item);
     this.match(task, false);
@@ -297,25 +309,36 @@ function fits(strace: SyscallEvent, traced: Event): boolean {
   return named === 0 || named === requestOf(traced.args[1]);
 }
 
+/** Whether the returns that the two recorders printed can be those of one call. An errno may have lost its sign (FMT-2). */
+function sameReturn(strace: SyscallEvent, item: Item): boolean {
+  const traced = item.partner?.returned;
+  const printed = strace.result;
+  if (traced === undefined || printed === undefined) return true;
+  if (traced.kind === "error") return printed.kind !== "error" || printed.errno === traced.errno;
+  if (traced.kind !== "value") return true;
+  const value = Number(traced.text);
+  if (printed.kind === "value") return Number(printed.text) === value;
+  return printed.kind !== "error" || errnoNumber(printed.errno) === value;
+}
+
 /** How many calls each recorder has that the other lacks, so that from there on they fit; undefined: not to be told yet. */
 function shiftOf(
   calls: readonly Candidate[],
   traced: readonly Item[],
   last: boolean,
 ): { readonly strace: number; readonly traced: number } | undefined {
+  if (runLength(calls, traced, 0, 0) >= RUN) return { strace: 0, traced: 0 };
+  // Another shift is only to be looked for where all shifts can be compared.
+  if (!last && (calls.length < SHIFT + RUN || traced.length < SHIFT + RUN)) return undefined;
   for (let sum = 0; sum <= SHIFT; sum++) {
     for (let skipped = 0; skipped <= sum; skipped++) {
       const other = sum - skipped;
       if (skipped >= calls.length || other >= traced.length) continue;
-      const run = runLength(calls, traced, skipped, other);
       const room = Math.min(calls.length - skipped, traced.length - other);
-      if (run >= RUN || (last && run > 0 && run === room)) return { strace: skipped, traced: other };
-      // All that is there fits, and more may come: it is too early to look for another shift.
-      if (!last && run === room && run > 0) return undefined;
+      if (runLength(calls, traced, skipped, other) >= Math.min(RUN, room)) return { strace: skipped, traced: other };
     }
   }
-  const hopeless = last || (calls.length > SHIFT && traced.length > SHIFT);
-  return hopeless ? { strace: 1, traced: 1 } : undefined;
+  return { strace: 1, traced: 1 };
 }
 
 function runLength(calls: readonly Candidate[], traced: readonly Item[], from: number, other: number): number {
@@ -323,7 +346,8 @@ function runLength(calls: readonly Candidate[], traced: readonly Item[], from: n
   while (run < RUN) {
     const call = calls[from + run];
     const item = traced[other + run];
-    if (call === undefined || item === undefined || !fits(call.event, item.event)) break;
+    if (call === undefined || item === undefined) break;
+    if (!fits(call.event, item.event) || !sameReturn(call.event, item)) break;
     run++;
   }
   return run;
