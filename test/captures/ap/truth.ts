@@ -10,7 +10,8 @@ export interface TruthStep {
   /** When the step began, in microseconds; absent at the start of a run. */
   readonly t: number | undefined;
   readonly op: string;
-  readonly state: TruthState;
+  /** Undefined where the kernel hung or crashed. */
+  readonly state: TruthState | undefined;
 }
 
 /** The driver's generation: 5.10 has no shadow and no remembered reset codes, dynamic-v12 no remembered reset codes. */
@@ -66,11 +67,13 @@ export interface TruthState {
 
 interface TruthLine {
   readonly step: number;
+  /** `hang` and `oops`: the kernel went no further; what it left is not told. */
+  readonly kind: "init" | "op" | "env" | "bus" | "hang" | "oops";
   /** In the first line. */
   readonly profile?: Driver;
   readonly t?: number;
   readonly op?: string;
-  readonly state: Partial<TruthState>;
+  readonly state?: Partial<TruthState>;
 }
 
 /** The steps of a truth file, each with its whole state. */
@@ -91,7 +94,8 @@ export function truthSteps(path: string): readonly TruthStep[] {
     driver = line.profile ?? driver;
     state = { ...state, ...line.state };
     const t = line.t === undefined ? undefined : Math.round(line.t * 1e6);
-    steps.push({ step: line.step, driver, t, op: line.op ?? "start", state });
+    const lost = line.kind === "hang" || line.kind === "oops";
+    steps.push({ step: line.step, driver, t, op: line.op ?? "start", state: lost ? undefined : state });
   }
   return steps;
 }
