@@ -2,6 +2,7 @@ import type { Attribute } from "../../operation/ap/attribute.js";
 import type { ApCall } from "../../operation/ap/call.js";
 import { is, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { cardFileExists, deviceFileMode, queueFileExists } from "./device-files.js";
 import { mdevAt } from "./mdevs.js";
 import { driverNow, queueAt } from "./queues.js";
 import type { ApState, QueueDriver } from "./state.js";
@@ -65,13 +66,14 @@ function modeOf(s: ApState, attribute: Attribute): Mode | undefined {
     case "mdev-type":
       return TYPE_FILES.get(attribute.name);
     case "bus":
-      return BUS_FILES.get(attribute.name);
+      return BUS_FILES.get(attribute.name) ?? deviceFileMode(attribute);
     case "driver":
       return "write";
     case "queue":
-      return attribute.name === "status" && s.parameters.profile === "linux-6.1" ? "read" : undefined;
+      if (attribute.name === "status") return s.parameters.profile === "linux-6.1" ? "read" : undefined;
+      return deviceFileMode(attribute);
     case "card":
-      return undefined;
+      return deviceFileMode(attribute);
   }
 }
 
@@ -87,12 +89,21 @@ function exists(x: Trial, s: ApState, attribute: Attribute): Tri {
     case "driver":
       return attribute.on === "driver" && attribute.driver !== "vfio_ap" ? "unknown" : is(s.host.loaded, true);
     case "bus":
-      return true;
-    case "queue":
-      return is<QueueDriver>(driverNow(x, s, queueAt(s, attribute.apqn)), "vfio_ap");
+      return busFileExists(s, attribute.name);
+    case "queue": {
+      const driver = driverNow(x, s, queueAt(s, attribute.apqn));
+      return attribute.name === "status" ? is<QueueDriver>(driver, "vfio_ap") : queueFileExists(attribute.name, driver);
+    }
     case "card":
-      return "unknown";
+      return cardFileExists(s, attribute);
   }
+}
+
+/** BUS-3: some files came with later kernels. */
+function busFileExists(s: ApState, name: string): Tri {
+  if (s.parameters.profile === "linux-6.1") return true;
+  if (name === "bindings" || name === "scans") return "unknown";
+  return s.parameters.dynamic || (name !== "ap_adapter_mask" && name !== "ap_max_adapter_id") ? true : "unknown";
 }
 
 function learnAbsent(s: ApState, attribute: Attribute, there: Tri): void {

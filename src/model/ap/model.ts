@@ -7,6 +7,7 @@ import { closeVm, createVm, setGuest } from "./attach.js";
 import { writeDriver } from "./bind.js";
 import { writeBus } from "./bus.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
+import { writeCard, writeQueue } from "./device-files.js";
 import { closeDevice, deviceIoctl, openDevice } from "./devices.js";
 import { unmapDma } from "./dma.js";
 import { forgetEnded } from "./forget.js";
@@ -191,8 +192,10 @@ function write(x: Trial, s: ApState, call: AttributeWrite): void {
       writeMdev(x, s, attribute.uuid, attribute.name, call);
       break;
     case "card":
+      writeCard(x, s, attribute, call);
+      break;
     case "queue":
-      x.cannotCheck(`the ${attribute.on} attribute ${attribute.name} is not modelled`);
+      writeQueue(x, attribute, call);
       break;
   }
 }

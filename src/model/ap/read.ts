@@ -7,6 +7,7 @@ import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { APCB_1, learnShadow } from "./apcb.js";
 import { NOND_10 } from "./bus.js";
+import { OUTPUT, readDeviceFile } from "./device-files.js";
 import { asRead, controlText, matrixText, PAGE_TEXT, parseControl, parseMatrix } from "./matrix-text.js";
 import { mdevAt } from "./mdevs.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
@@ -95,7 +96,7 @@ export function read(x: Trial, s: ApState, call: Read): void {
       readQueue(x, s, attribute, call);
       break;
     case "card":
-      readCard(x, s, attribute, call);
+      if (!readDeviceFile(x, s, call)) x.cannotCheck(`the card attribute ${attribute.name} is not modelled`);
       break;
     case "driver":
       x.cannotCheck("the attribute is not modelled");
@@ -162,7 +163,7 @@ function readBus(x: Trial, s: ApState, attribute: Attribute & { on: "bus" }, cal
       readNumber(x, call, host.domain, (value) => s.journal.set(host, "domain", value), BUS_3);
       break;
     default:
-      x.cannotCheck(`the bus attribute ${attribute.name} is not modelled`);
+      if (!readDeviceFile(x, s, call)) x.cannotCheck(`the bus attribute ${attribute.name} is not modelled`);
   }
 }
 
@@ -331,10 +332,10 @@ function readType(x: Trial, s: ApState, attribute: Attribute & { on: "mdev-type"
       readNumber(x, call, s.host.available, (value) => s.journal.set(s.host, "available", value), MDEV_2);
       break;
     case "device_api":
-      compare(x, call, "vfio-ap\n", SHOW_1);
+      compare(x, call, "vfio-ap\n", OUTPUT);
       break;
     case "name":
-      compare(x, call, "VFIO AP Passthrough Device\n", SHOW_1);
+      compare(x, call, "VFIO AP Passthrough Device\n", OUTPUT);
       break;
     default:
       x.cannotCheck(`the attribute ${attribute.name} is not modelled`);
@@ -344,7 +345,7 @@ function readType(x: Trial, s: ApState, attribute: Attribute & { on: "mdev-type"
 function readQueue(x: Trial, s: ApState, attribute: Attribute & { on: "queue" }, call: Read): void {
   const queue = queueAt(s, attribute.apqn);
   if (attribute.name !== "status") {
-    x.cannotCheck(`the queue attribute ${attribute.name} is not modelled`);
+    if (!readDeviceFile(x, s, call)) x.cannotCheck(`the queue attribute ${attribute.name} is not modelled`);
     return;
   }
   if (is<QueueDriver>(queue.driver, "vfio_ap") === false) {
@@ -368,10 +369,6 @@ function statusTexts(s: ApState, apqn: number): readonly string[] {
   const used = and(guest, and(has(m.shApm, apqn >> 8), has(m.shAqm, apqn & 0xff)));
   if (used === "unknown") return ["assigned", "in use"];
   return used ? ["in use"] : ["assigned"];
-}
-
-function readCard(x: Trial, _s: ApState, attribute: Attribute & { on: "card" }, _call: Read): void {
-  x.cannotCheck(`the card attribute ${attribute.name} is not modelled`);
 }
 
 /** Whether the text that was read is the expected one, as far as it was recorded. */

@@ -3,6 +3,7 @@ import * as apcb from "./apcb.js";
 import * as attach from "./attach.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
+import * as deviceFiles from "./device-files.js";
 import * as deviceInfo from "./device-info.js";
 import * as devices from "./devices.js";
 import * as disable from "./disable.js";
@@ -35,6 +36,7 @@ export const apRules: readonly Rule[] = [
   attach,
   bind,
   bus,
+  deviceFiles,
   deviceInfo,
   devices,
   disable,
