@@ -2,7 +2,8 @@ import { type Attribute, parseApqn } from "../../operation/ap/attribute.js";
 import { is, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";
-import { DRV_1, DRV_2, driverNow, isReserved, leave, probe, queueAt, takesType } from "./queues.js";
+import { leave, probe, QUEUE_4 } from "./queue-life.js";
+import { DRV_1, DRV_2, driverNow, isReserved, queueAt, takesType } from "./queues.js";
 import type { ApState, Queue, QueueDriver } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 
@@ -71,8 +72,12 @@ function bind(x: Trial, s: ApState, queue: Queue, driver: string, call: Attribut
     s.journal.set(queue, "driver", now === queue.driver ? queue.driver : "none");
     return;
   }
-  if (driver === "vfio_ap") probe(x, s, queue);
-  else s.journal.set(queue, "driver", "default");
+  if (driver !== "vfio_ap") s.journal.set(queue, "driver", "default");
+  else if (!probe(x, s, queue)) {
+    // Kernels before 5.11 answer ENODEV for whatever a probe failed with.
+    x.fails(["ENOMEM", "ENODEV"], DRV_5, QUEUE_4);
+    return;
+  }
   stored(x, call);
 }
 

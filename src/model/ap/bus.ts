@@ -7,7 +7,7 @@ import { masked, SHARE_3, shared } from "./apcb.js";
 import { SHARE_1, SHARE_2 } from "./matrix.js";
 import { isRelative, parseMaskWrite, scanDecimal, scanNumber } from "./numbers.js";
 import { configRule, V12, V12_V61, V61 } from "./profile.js";
-import { reviseBindings } from "./queues.js";
+import { reviseBindings } from "./revise.js";
 import { scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";

@@ -20,10 +20,12 @@ import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
 import * as mdevs from "./mdevs.js";
 import * as pqap from "./pqap.js";
+import * as queueLife from "./queue-life.js";
 import * as queues from "./queues.js";
 import * as read from "./read.js";
 import * as reset from "./reset.js";
 import * as resetRules from "./reset-rules.js";
+import * as revise from "./revise.js";
 import * as scan from "./scan.js";
 import * as shadowV12 from "./shadow-v12.js";
 import * as store from "./store.js";
@@ -53,10 +55,12 @@ export const apRules: readonly Rule[] = [
   matrix,
   mdevs,
   pqap,
+  queueLife,
   queues,
   read,
   reset,
   resetRules,
+  revise,
   scan,
   shadowV12,
   store,
