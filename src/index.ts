@@ -2,12 +2,22 @@
 
 export type { NamedBytes } from "./capture/bytes.js";
 export { type CheckOptions, check } from "./check/check.js";
+export {
+  type CoverageOptions,
+  type CoverageReport,
+  coverage,
+  type ProfileCoverage,
+  type ReachedRule,
+  type RuleTitle,
+} from "./check/coverage.js";
+export { type ReplayLine, type ReplayOptions, replay } from "./check/replay.js";
 export type {
   CaptureReport,
   Divergence,
   DivergenceKind,
   KnownDefect,
   OperationCount,
+  ProfileVerdict,
   Report,
   RuleNote,
   SourceLine,

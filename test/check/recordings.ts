@@ -18,7 +18,7 @@ export const hotplug = trace("09-hotplug");
 export const interrupts = trace("13-aqic-basic");
 
 /** A short capture under traces/. */
-export function trace(name: string): string {
+function trace(name: string): string {
   return join(root, "traces/ap/linux-6.1", name);
 }
 
