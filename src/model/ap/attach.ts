@@ -1,5 +1,5 @@
 import type { ApCall } from "../../operation/ap/call.js";
-import { noBits } from "../core/bits.js";
+import { noBits, unknownBits } from "../core/bits.js";
 import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
@@ -107,7 +107,7 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   const masks = x.peek("apcb_set");
   const notice = x.bracketList().some((seen) => seen.kind === "mdev_set_kvm");
   if (!notice && masks === undefined) {
-    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) s.journal.set(m, "kvm", unknown);
+    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) maybeNotified(s, m, vm);
     return;
   }
   const line = x.expectBracket(
@@ -144,6 +144,16 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   if (s.parameters.dynamic) initShadow(x, s, m);
   else copyMatrix(s, m);
   commit(x, s, m);
+}
+
+/** KVM-7: the notification may have come unseen: to a guest that has no hook yet. */
+function maybeNotified(s: ApState, m: Mdev, vm: number | undefined): void {
+  s.journal.set(m, "kvm", unknown);
+  for (const guest of s.guests.values()) {
+    if (guest.hook !== null || (vm !== undefined && guest.vm !== undefined && guest.vm !== vm)) continue;
+    s.journal.set(guest, "hook", oneOf<Mdev | null>([null, m]));
+    for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
+  }
 }
 
 /** aqic-v9: what the guest is given is the matrix of the moment; its "shadow" here is what it was given. */

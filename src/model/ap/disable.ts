@@ -82,6 +82,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     );
     if (effect === undefined) {
       status = unseenStatus(x, s, answer);
+      skipHost(x, queue);
       break;
     }
     attempts++;
@@ -101,7 +102,8 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     x.by(IRQ_11);
     s.journal.set(queue, "owner", null);
   }
-  return status;
+  // Where lines were lost, the last instruction that is recorded need not be the last.
+  return x.lossy ? (unseenStatus(x, s, answer) ?? status) : status;
 }
 
 /** IRQ-9. */

@@ -113,7 +113,7 @@ function serve(x: Trial, s: ApState, guest: Guest, queue: Queue, call: Pqap): vo
   if (!isKnown(s.host.fac65)) s.journal.set(s.host, "fac65", true);
   learnFact(s, guest, "fac65", true);
   if (s.parameters.dynamic && isFiltered(guest, queue)) x.by(AQIC_9);
-  if (s.parameters.profile === "aqic-v9" && isKnown(guest.hook)) {
+  if (s.parameters.profile === "aqic-v9") {
     x.by(AQIC_10);
     s.journal.set(queue, "owner", guest.hook);
   }

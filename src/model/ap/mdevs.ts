@@ -1,5 +1,5 @@
 import { noBits } from "../core/bits.js";
-import { is, isKnown, unknown } from "../core/known.js";
+import { is, isKnown, type Known, OneOf, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { parseNumber } from "./numbers.js";
 import { configRule } from "./profile.js";
@@ -124,13 +124,19 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
   const set = resetSet(x, s, m);
   resetQueues(x, s, set);
   if (s.parameters.profile === "linux-6.1") {
-    for (const { queue } of set) {
-      s.journal.set(queue, "linked", null);
-      s.journal.set(queue, "owner", null);
+    for (const { queue, certain } of set) {
+      s.journal.set(queue, "linked", certain ? null : without(queue.linked, m));
+      s.journal.set(queue, "owner", certain ? null : without(queue.owner, m));
     }
   }
   died(s, m);
   stored(x, call);
+}
+
+/** The mdev of a queue, which may have been the removed one and now is not. */
+function without(known: Known<Mdev | null>, removed: Mdev): Known<Mdev | null> {
+  if (isKnown(known)) return known === removed ? null : known;
+  return known instanceof OneOf ? oneOf([...new Set(known.values.map((m) => (m === removed ? null : m)))]) : known;
 }
 
 function died(s: ApState, m: Mdev): void {

@@ -1,6 +1,6 @@
 import { bitsOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import { has, possible } from "../core/bits.js";
+import { has, isExact } from "../core/bits.js";
 import { and, is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
@@ -87,11 +87,15 @@ export interface Candidate {
  */
 export function resetSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
   if (s.parameters.old) return matrixSet(x, s, m);
+  meetObserved(x, s);
+  return tableOf(s, m);
+}
+
+/** A queue that came unseen is met by its reset for the first time. */
+function meetObserved(x: Trial, s: ApState): void {
   for (const effect of x.rest()) {
-    // A queue that came while lines were lost is met here for the first time.
     if (effect.kind === "reset_queue" || effect.kind === "hw_zapq") queueAt(s, effect.apqn);
   }
-  return tableOf(s, m);
 }
 
 /** The queues that are, or may be, in the mdev's table, in the order of its buckets. */
@@ -107,23 +111,30 @@ function tableOf(s: ApState, m: Mdev): Candidate[] {
 /** Adapters ascending, domains ascending: every APQN (aqic-v9), or those that the table finds (dynamic-v12). */
 function matrixSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
   const found: Candidate[] = [];
-  const domains = bitsOf(possible(m.aqm));
-  for (const apid of bitsOf(possible(m.apm))) {
-    for (const apqi of domains) {
-      const assigned = and(has(m.apm, apid), has(m.aqm, apqi));
-      const apqn = (apid << 8) | apqi;
-      const queue = s.queues.get(apqn);
-      if (s.parameters.dynamic) {
-        const linked = hasQueue(x, s, m, queue, apqn);
-        if (linked !== false && queue !== undefined) found.push({ queue, certain: and(linked, assigned) === true });
-        continue;
-      }
-      // Kernels from 5.11 reset bound queues only (MDEV-5); before, every APQN.
-      const bound = queue === undefined ? false : is(queue.driver, "vfio_ap");
-      found.push({ queue: queue ?? new Queue(apqn), certain: and(bound, assigned) === true });
+  for (const apqn of apqnsToReset(x, s, m)) {
+    const assigned = and(has(m.apm, apqn >> 8), has(m.aqm, apqn & 0xff));
+    if (assigned === false) continue;
+    const queue = s.queues.get(apqn);
+    if (s.parameters.dynamic) {
+      const linked = hasQueue(x, s, m, queue, apqn);
+      if (linked !== false && queue !== undefined) found.push({ queue, certain: and(linked, assigned) === true });
+      continue;
     }
+    // Kernels from 5.11 reset bound queues only (MDEV-5); before, every APQN.
+    const bound = queue === undefined ? false : is(queue.driver, "vfio_ap");
+    found.push({ queue: queue ?? new Queue(apqn), certain: and(bound, assigned) === true });
   }
   return found;
+}
+
+/** The APQNs that a matrix has, or may have: those where a reset can be seen or would change something known. */
+function apqnsToReset(x: Trial, s: ApState, m: Mdev): readonly number[] {
+  if (isExact(m.apm) && isExact(m.aqm)) {
+    const domains = bitsOf(m.aqm.ones);
+    return bitsOf(m.apm.ones).flatMap((apid) => domains.map((apqi) => (apid << 8) | apqi));
+  }
+  meetObserved(x, s);
+  return [...s.queues.keys()].sort((a, b) => a - b);
 }
 
 /** What a reset of several queues answers: a value, or undefined where a code was not seen. */

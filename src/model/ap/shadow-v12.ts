@@ -42,15 +42,15 @@ export function initShadow(x: Trial, s: ApState, m: Mdev): void {
   const { host, journal } = s;
   let apm = m.apm;
   let aqm = m.aqm;
-  /** A look-up that may have ended an adapter's loop: what the loop did after it is not certain. */
-  let doubt = false;
   for (const apid of bitsOf(bits.possible(m.apm))) {
     const there = bits.has(host.infoApm, apid);
-    if (there !== true) {
-      apm = there === false ? bits.remove(apm, apid) : bits.blur(apm, apid);
+    if (there === false) {
+      apm = bits.remove(apm, apid);
       continue;
     }
-    doubt = false;
+    if (there === "unknown") apm = bits.blur(apm, apid);
+    /** Whether the adapter's loop may not have run, or may have ended before: what it did then is not certain. */
+    let doubt = there === "unknown" || !hasBit(m.apm.ones, apid);
     for (const apqi of bitsOf(bits.possible(m.aqm))) {
       const known = bits.has(host.infoAqm, apqi);
       if (known !== true) {
@@ -59,9 +59,10 @@ export function initShadow(x: Trial, s: ApState, m: Mdev): void {
       }
       const found = has(x, s, m, s.queues.get((apid << 8) | apqi), (apid << 8) | apqi);
       if (found === true) continue;
-      if (found === "unknown") doubt = true;
-      apm = found === false && hasBit(m.aqm.ones, apqi) ? bits.remove(apm, apid) : bits.blur(apm, apid);
-      if (found === false) break;
+      const drops = found === false && hasBit(m.aqm.ones, apqi);
+      apm = drops ? bits.remove(apm, apid) : bits.blur(apm, apid);
+      if (drops) break;
+      doubt = true;
     }
   }
   journal.set(m, "shApm", apm);

@@ -108,7 +108,7 @@ export function runs(s: ApState, tid: number, guest: Guest): void {
 
 /** Whether a guest that was not met yet can have run the instruction: one that ran before the recording began, or is forgotten. */
 function mayBeStranger(s: ApState, guests: readonly Guest[]): boolean {
-  if (guests.length === 0 || s.guestsForgotten) return true;
+  if (guests.length === 0 || s.guestsForgotten || is(s.host.hiddenMdevs, 0) !== true) return true;
   if (guests.some((guest) => guest.pointer === undefined && guest.vm === undefined)) return false;
   for (const m of s.mdevs.values()) if (m.present !== false && !isKnown(m.kvm)) return true;
   return false;

@@ -128,6 +128,11 @@ export class Trial {
     this.crashed = true;
   }
 
+  /** Whether lines of the operation may have been lost. */
+  get lossy(): boolean {
+    return this.operation.gap;
+  }
+
   /** Effects that are missing are not missed: lines were lost, or the kernel may have crashed. */
   private get loose(): boolean {
     return this.operation.gap || this.crashed;
