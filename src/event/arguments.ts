@@ -25,7 +25,7 @@ export interface Bytes {
 }
 
 /** The descriptor number that stands for the current directory. */
-export const AT_FDCWD = -100;
+const AT_FDCWD = -100;
 
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;

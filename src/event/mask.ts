@@ -4,7 +4,7 @@
  */
 export type Mask = Readonly<Uint32Array>;
 
-export const MASK_BITS = 256;
+const MASK_BITS = 256;
 const WORDS = 8;
 
 export const emptyMask: Mask = new Uint32Array(WORDS);
@@ -100,7 +100,7 @@ export function maskUpTo(last: number): Mask {
 }
 
 /** 64 lower-case hex digits, bit 0 leftmost. */
-export function maskDigits(mask: Mask): string {
+function maskDigits(mask: Mask): string {
   let text = "";
   for (let i = 0; i < WORDS; i++) text += (mask[i] ?? 0).toString(16).padStart(8, "0");
   return text;

@@ -1,7 +1,7 @@
 import type { Sink, SourceInfo } from "./importer.js";
 
 /** A line feed is missing at the end of a source; says so without taking the line from the counts. */
-export function noteTruncation(info: SourceInfo, sink: Sink, line: number): void {
+function noteTruncation(info: SourceInfo, sink: Sink, line: number): void {
   sink.diagnostic(
     {
       code: "truncated-source",

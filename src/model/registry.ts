@@ -91,7 +91,7 @@ const dawrNotes: Readonly<Record<(typeof dawrProfiles)[number], Omit<ProfileNote
     parameters: {
       "H_SET_MODE resource 5": "unknown, left to user space",
       "hv_guest_state version": "1",
-      "KVM_CAP_PPC_DAWR1": "none",
+      KVM_CAP_PPC_DAWR1: "none",
       "H_SET_MODE resource 3": "mflags other than 0 and 3: -256",
     },
   },
@@ -100,7 +100,7 @@ const dawrNotes: Readonly<Record<(typeof dawrProfiles)[number], Omit<ProfileNote
     parameters: {
       "H_SET_MODE resource 5": "allowed whenever the host CPU has the second DAWR",
       "hv_guest_state version": "2",
-      "KVM_CAP_PPC_DAWR1": "187, can't be enabled",
+      KVM_CAP_PPC_DAWR1: "187, can't be enabled",
       "H_SET_MODE resource 3": "mflags other than 0 and 3: -256",
     },
   },
@@ -109,7 +109,7 @@ const dawrNotes: Readonly<Record<(typeof dawrProfiles)[number], Omit<ProfileNote
     parameters: {
       "H_SET_MODE resource 5": "H_FUNCTION until user space enables it for the VM",
       "hv_guest_state version": "2",
-      "KVM_CAP_PPC_DAWR1": "194, needs KVM-HV",
+      KVM_CAP_PPC_DAWR1: "194, needs KVM-HV",
       "H_SET_MODE resource 3": "left to user space; KVM-PR answers it itself",
       facts: "cpu, vmKind, hvModule, prModule, hostIsPseries, vmm, view, hypervisor",
     },

@@ -48,7 +48,7 @@ const verdicts = {
 } as const;
 
 /** Services that judge a capture by its name: good, bad, broken, unsure; `throw` and `hang` do that. */
-export function fakeServices(asked: Asked): Services {
+function fakeServices(asked: Asked): Services {
   return {
     loadCheck: async () => async (inputs, options) => {
       asked.paths = [...inputs];

@@ -20,7 +20,7 @@ export const counts: fc.Arbitrary<number> = fc.oneof(
 );
 
 /** Numbers of 32 bits. */
-export const words: fc.Arbitrary<number> = fc.oneof(
+const words: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(...COUNT_EDGES.filter((edge) => edge < 2 ** 32)),
   fc.nat({ max: 0xffff_ffff }),
 );
@@ -28,13 +28,13 @@ export const words: fc.Arbitrary<number> = fc.oneof(
 const characters = fc.integer({ min: 0, max: 0xff }).map((code) => String.fromCharCode(code));
 
 /** One-byte texts with every byte, of lengths on both sides of the fast path for short ones; 64-bit words as texts. */
-export const texts: fc.Arbitrary<string> = fc.oneof(
+const texts: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: characters, maxLength: 40 }),
   fc.string({ unit: characters, minLength: 120, maxLength: 300 }),
   fc.constantFrom(...[...WORD_TEXTS, (1n << 64n) - 1n].flatMap((word) => [`0x${word.toString(16)}`, word.toString()])),
 );
 
-export const stamps: fc.Arbitrary<Stamp> = record({
+const stamps: fc.Arbitrary<Stamp> = record({
   seconds: fc.oneof(
     fc.nat({ max: 2 ** 31 - 1 }),
     fc.maxSafeNat().map((n) => n % (2 ** 40 + 1)),

@@ -48,7 +48,7 @@ export function mark(line: number, message = "m"): MarkEvent {
   return { kind: "mark", source: 0, line, time: undefined, tid: 1, comm: "sh", text: "t", message };
 }
 
-export async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 

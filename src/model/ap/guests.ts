@@ -1,5 +1,5 @@
 import { unknownBits } from "../core/bits.js";
-import { type Tri, unknown } from "../core/known.js";
+import { unknown } from "../core/known.js";
 import { factsOfHost } from "./guest-facts.js";
 import { type ApState, Guest } from "./state.js";
 
@@ -65,10 +65,4 @@ export function pointerFits(guest: Guest, pointer: string): boolean {
 /** For people. */
 export function guestName(guest: Guest): string {
   return guest.pointer ?? guest.name ?? `guest ${guest.number}`;
-}
-
-/** Whether the guest has an mdev. */
-export function hasHook(guest: Guest): Tri {
-  if (guest.hook === null) return false;
-  return typeof guest.hook === "object" && "uuid" in guest.hook ? true : "unknown";
 }

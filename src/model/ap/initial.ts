@@ -23,7 +23,7 @@ export function initialState(setting: Setting): ApState {
 }
 
 /** The parameters of a profile with its facts (vfio-ap-aqic 0.4). Facts that the checks use but nobody gave stay open. */
-export function parameters(setting: Setting): ApParameters {
+function parameters(setting: Setting): ApParameters {
   const profile = isApProfile(setting.profile) ? setting.profile : "linux-6.1";
   return {
     profile,

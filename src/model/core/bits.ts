@@ -59,12 +59,6 @@ export function intersection(a: Bits, b: Bits): Bits {
   return make(ones, mask.and(possible(a), possible(b)));
 }
 
-export function union(a: Bits, b: Bits): Bits {
-  const ones = mask.or(a.ones, b.ones);
-  if (a.maybe === mask.emptyMask && b.maybe === mask.emptyMask) return new Bits(ones);
-  return make(ones, mask.or(a.maybe, b.maybe));
-}
-
 /** `a` without the bits of `b`. */
 export function difference(a: Bits, b: Bits): Bits {
   const ones = mask.minus(a.ones, possible(b));

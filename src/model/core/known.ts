@@ -28,7 +28,7 @@ export function isKnown<T>(known: Known<T>): known is T {
 }
 
 /** The value, or undefined where it is not known for certain. */
-export function valueOf<T>(known: Known<T>): T | undefined {
+export function knownValue<T>(known: Known<T>): T | undefined {
   return isKnown(known) ? known : undefined;
 }
 

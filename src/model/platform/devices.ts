@@ -1,5 +1,5 @@
 import type { PlatformDeviceRef } from "../../operation/platform/call.js";
-import { is, type Known, valueOf as knownValue, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
+import { is, type Known, knownValue, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { platformRule } from "./profile.js";

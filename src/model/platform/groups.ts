@@ -1,7 +1,7 @@
 import type { PlatformCall, PlatformFileRef, PlatformGroupRef, VfioIoctl } from "../../operation/platform/call.js";
 import { VFIO } from "../../operation/platform/requests.js";
 import { GROUP_STATUS_SIZE } from "../../operation/platform/structures.js";
-import { is, isKnown, valueOf as knownValue, not, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
+import { is, isKnown, knownValue, not, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { compareAfter, field, readable, unchanged, unknownStructure, word, writable } from "./argument.js";
 import { getDevice } from "./open.js";

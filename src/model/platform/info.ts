@@ -10,7 +10,7 @@ import {
   REGION_SPAN,
   u32,
 } from "../../operation/platform/structures.js";
-import { isKnown, valueOf as knownValue, not, type Tri, unknown } from "../core/known.js";
+import { isKnown, knownValue, not, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import {

@@ -1,6 +1,6 @@
 import type { Meaning } from "../../operation/platform/call.js";
 import { SET } from "../../operation/platform/structures.js";
-import { is, isKnown, join, valueOf as knownValue, oneOf, unknown } from "../core/known.js";
+import { is, isKnown, join, knownValue, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { SHORTAGE } from "./argument.js";
 import { taint } from "./devices.js";

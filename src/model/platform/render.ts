@@ -1,7 +1,7 @@
 import type { Operation } from "../../operation/operation.js";
 import { isPlatformCall, type PlatformCall } from "../../operation/platform/call.js";
 import { IRQ_FLAG } from "../../operation/platform/structures.js";
-import { is, isKnown, type Known, valueOf as knownValue, not } from "../core/known.js";
+import { is, isKnown, type Known, knownValue, not } from "../core/known.js";
 import { isMsiIndex } from "./devices.js";
 import { isLevel, mayFire } from "./lines.js";
 import type { Device, Line, PlatformState, Slot } from "./state.js";

@@ -1,6 +1,6 @@
 import type { VfioIoctl } from "../../operation/platform/call.js";
 import { VFIO } from "../../operation/platform/requests.js";
-import { is, isKnown, valueOf as knownValue, not } from "../core/known.js";
+import { is, isKnown, knownValue, not } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";

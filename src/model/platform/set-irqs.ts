@@ -1,6 +1,6 @@
 import type { Meaning, VfioIoctl } from "../../operation/platform/call.js";
 import { decodeIrqSetHeader, IRQ_SET_SIZE, SET } from "../../operation/platform/structures.js";
-import { isKnown, valueOf as knownValue, not, oneOf, type Tri, Unknown } from "../core/known.js";
+import { isKnown, knownValue, not, oneOf, type Tri, Unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { readable, shortage, unchanged, VDEV_14 } from "./argument.js";

@@ -81,19 +81,3 @@ export function parseApqn(text: string): number | undefined {
 export function apqnText(apqn: number): string {
   return `${(apqn >> 8).toString(16).padStart(2, "0")}.${(apqn & 0xff).toString(16).padStart(4, "0")}`;
 }
-
-/** The attribute for people: `apmask`, `assign_adapter`, `vfio_ap/bind`, `05.0047/status`. */
-export function attributeText(attribute: Attribute): string {
-  switch (attribute.on) {
-    case "bus":
-    case "mdev-type":
-    case "mdev":
-      return attribute.name;
-    case "card":
-      return `card${attribute.apid.toString(16).padStart(2, "0")}/${attribute.name}`;
-    case "queue":
-      return `${apqnText(attribute.apqn)}/${attribute.name}`;
-    case "driver":
-      return `${attribute.driver}/${attribute.name}`;
-  }
-}

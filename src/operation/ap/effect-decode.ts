@@ -67,7 +67,7 @@ function maskField(event: ProbeEvent, key: string): Mask | undefined {
 }
 
 /** A kvm pointer as the key of a guest. */
-export function pointerField(event: ProbeEvent, key: string): string | undefined {
+function pointerField(event: ProbeEvent, key: string): string | undefined {
   const word = wordField(event, key);
   return word === undefined ? undefined : addressText(word);
 }

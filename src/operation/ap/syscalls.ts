@@ -532,7 +532,7 @@ function deviceRequest(request: string): "reset" | "get-info" | "other" {
  * Whether an ioctl request is `name`: by membership where several names are joined with `or`, else by type and number of
  * the printed code, in either coding of the direction bits (capture-formats a.6, a.7).
  */
-export function requestIs(request: string, name: string, type: number, number: number): boolean {
+function requestIs(request: string, name: string, type: number, number: number): boolean {
   const first = request.charCodeAt(0);
   if (first === 0x4b || first === 0x56) {
     if (request === name) return true;
@@ -546,7 +546,7 @@ export function requestIs(request: string, name: string, type: number, number: n
   return code !== undefined && ((code >>> 8) & 0xff) === type && (code & 0xff) === number;
 }
 
-export function returnedDescriptor(result: CallResult | undefined): number | undefined {
+function returnedDescriptor(result: CallResult | undefined): number | undefined {
   return result?.kind === "value" ? numberOf(result.text) : undefined;
 }
 
