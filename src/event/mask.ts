@@ -100,7 +100,7 @@ export function maskUpTo(last: number): Mask {
 }
 
 /** 64 lower-case hex digits, bit 0 leftmost. */
-function maskDigits(mask: Mask): string {
+export function maskDigits(mask: Mask): string {
   let text = "";
   for (let i = 0; i < WORDS; i++) text += (mask[i] ?? 0).toString(16).padStart(8, "0");
   return text;
