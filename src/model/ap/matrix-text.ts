@@ -48,7 +48,7 @@ export function parseMatrix(text: string): { readonly apm: Mask; readonly aqm: M
   return matrixText(apm, aqm) === text ? { apm, aqm } : undefined;
 }
 
-/** The mask that a whole control_domains text shows. */
+/** The mask that a whole control_domains text shows; undefined where it is not such a text. */
 export function parseControl(text: string): Mask | undefined {
   let adm = emptyMask;
   for (const line of text.split("\n")) {
@@ -56,7 +56,7 @@ export function parseControl(text: string): Mask | undefined {
     if (!/^00[0-9a-f]{2}$/.test(line)) return undefined;
     adm = or(adm, maskOf(Number.parseInt(line, 16)));
   }
-  return adm;
+  return controlText(adm) === text ? adm : undefined;
 }
 
 function hex(value: number, digits: number): string {
