@@ -25,7 +25,7 @@ export function withModelOptions<T>(
  * Facts by name, from `NAME=VALUE`.
  * @throws UsageError
  */
-function parseFacts(values: readonly string[]): Record<string, string> {
+function parseFacts(values: readonly string[], systems: readonly SystemText[]): Record<string, string> {
   const facts: [string, string][] = [];
   for (const value of values) {
     const equals = value.indexOf("=");
@@ -33,9 +33,16 @@ function parseFacts(values: readonly string[]): Record<string, string> {
     if (equals <= 0 || !/^[A-Za-z]\w*(\.[^.\s]+)+$/.test(name)) {
       throw new UsageError(`--fact ${value}: expected SYSTEM.NAME=VALUE, such as ap.hostAqicStatus=lost`);
     }
+    const system = name.slice(0, name.indexOf("."));
+    if (!systems.some((one) => one.system === system)) throw noSystem(`--fact ${value}`, system, systems);
     facts.push([name, value.slice(equals + 1)]);
   }
   return Object.fromEntries(facts);
+}
+
+function noSystem(option: string, system: string, systems: readonly SystemText[]): UsageError {
+  const names = systems.map((one) => one.system).join(", ");
+  return new UsageError(`${option}: there is no system ${system}; these are: ${names}`);
 }
 
 /** Stands for every profile of a system. */
@@ -51,11 +58,7 @@ function checkProfiles(values: readonly string[], systems: readonly SystemText[]
     const system = equals < 0 ? undefined : value.slice(0, equals);
     const name = value.slice(equals + 1);
     const among = system === undefined ? systems : systems.filter((candidate) => candidate.system === system);
-    if (among.length === 0) {
-      throw new UsageError(
-        `--profile ${value}: there is no system ${system}; these are: ${systems.map((one) => one.system).join(", ")}`,
-      );
-    }
+    if (among.length === 0) throw noSystem(`--profile ${value}`, system ?? "", systems);
     if (name === EVERY) {
       if (every) continue;
       throw new UsageError(`--profile ${value}: only \`check\` compares with every profile; name one`);
@@ -79,7 +82,7 @@ export function modelOptions(
 ): ModelOptions {
   const { profile = [], fact = [] } = args;
   checkProfiles(profile, systems, every);
-  return { profile, facts: parseFacts(fact), signal };
+  return { profile, facts: parseFacts(fact, systems), signal };
 }
 
 /** Reads the value of an option that counts something. The reader throws UsageError. */

@@ -146,6 +146,16 @@ const cases: readonly Case[] = [
     says: ["capture.json: recorder is not known and was not read"],
   },
   {
+    what: "facts that nobody knows",
+    path: () => {
+      const facts = { ap: { mdevInstances: 512, hostAqicStatuss: "lost" }, tape: {} };
+      return withManifest(JSON.stringify({ ...(manifest as object), facts }));
+    },
+    verdict: "conform",
+    code: 0,
+    says: ["fact ap.hostAqicStatuss is not known; left out", "capture.json: facts.tape is no system"],
+  },
+  {
     what: "a profile that nobody knows",
     path: () => withManifest(JSON.stringify({ ...(manifest as object), profile: { ap: "linux-7.0" } })),
     verdict: "error",

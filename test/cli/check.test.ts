@@ -35,7 +35,7 @@ describe("check", () => {
       "--fact",
       "ap.hostAqicStatus=lost",
       "--fact",
-      "platform.devices.a=b=c",
+      "dawr.cpu.name=b=c",
       "--together",
       "--max-divergences",
       "7",
@@ -45,7 +45,7 @@ describe("check", () => {
     expect(asked.paths).toEqual(["good", "unsure"]);
     expect(asked.check).toMatchObject({
       profile: ["ap=linux-6.1", "pre-dawr1"],
-      facts: { "ap.hostAqicStatus": "lost", "platform.devices.a": "b=c" },
+      facts: { "ap.hostAqicStatus": "lost", "dawr.cpu.name": "b=c" },
       together: true,
       maxDivergences: 7,
     });

@@ -36,6 +36,7 @@ describe("the command line", () => {
     [["check", "good", "--profile", "tape=x"], "no system tape; these are: ap, dawr"],
     [["check", "good", "--fact", "hostAqicStatus=1"], "expected SYSTEM.NAME=VALUE"],
     [["check", "good", "--fact", "ap.hostAqicStatus"], "expected SYSTEM.NAME=VALUE"],
+    [["check", "good", "--fact", "tape.x=1"], "there is no system tape; these are: ap, dawr"],
     [["check", "good", "--reporter", "xml"], "no reporter xml; these are: text, json"],
     [["check", "good", "--reporter", "json="], "the name of the file is missing"],
     [["check", "good", "--reporter", "json", "--reporter", "text"], "can't share standard output"],

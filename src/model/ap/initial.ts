@@ -12,9 +12,20 @@ interface Facts {
   readonly mdevInstances: number | undefined;
 }
 
+/** Host and guest inputs that hold or do not. */
+const yesOrNoFacts = ["apInstructions", "fac15", "fac65", "fac76", "aiv", "apxa", "apie"] as const;
+
+const factNames: ReadonlySet<string> = new Set([
+  ...["variant", "defects", "hostAqicStatus", "hookFirst", "mdevInstances", "nisc", "facList"],
+  ...yesOrNoFacts,
+]);
+
 /** The state at the begin of a recording: what the snapshot and the facts say, everything else unknown. */
 export function initialState(setting: Setting): ApState {
   const s = new ApState(parameters(setting));
+  for (const name of Object.keys(setting.facts)) {
+    if (!factNames.has(name)) setting.note(`fact ap.${name} is not known; left out`);
+  }
   const facts: Facts = { mdevInstances: number(setting, "mdevInstances") };
   s.host.aqicStatus = s.parameters.hostAqicStatus ?? unknown;
   readFacts(s, setting);
@@ -40,7 +51,7 @@ function parameters(setting: Setting): ApParameters {
 /** Host and guest inputs of vfio-ap-aqic 1.1 and 1.2, by the names used there. */
 function readFacts(s: ApState, setting: Setting): void {
   const { host } = s;
-  for (const name of ["apInstructions", "fac15", "fac65", "fac76", "aiv", "apxa", "apie"] as const) {
+  for (const name of yesOrNoFacts) {
     host[name] = yesOrNo(setting, name) ?? unknown;
   }
   host.nisc = number(setting, "nisc") ?? unknown;
