@@ -358,6 +358,13 @@ export class Trial {
     this.part("state", rules, expected, observed, undefined);
   }
 
+  /** As {@link differs}; `event` is the line that shows it. */
+  differsAt(event: Event | undefined, expected: string, observed: string, ...rules: readonly Rule[]): void {
+    this.by(...rules);
+    this.judged = true;
+    this.part("state", rules, expected, observed, event);
+  }
+
   /** The observation fits what is known. */
   agrees(...rules: readonly Rule[]): void {
     this.by(...rules);

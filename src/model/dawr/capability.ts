@@ -309,17 +309,17 @@ function ailCapability(x: Trial, s: DawrState, on: Holder, hv: Tri): void {
 }
 
 /** kvmhv_enable_dawr1 answers 0 or -ENODEV by the CPU alone. */
-function hookAgrees(x: Trial, s: DawrState, call: { readonly hook: number | undefined }): void {
-  const { hook } = call;
+function hookAgrees(x: Trial, s: DawrState, call: CapabilityCall | EnableCapCall): void {
+  const { hook, hookEvent } = call;
   if (hook === undefined) return;
   const { dawr1 } = s.host;
   if (hook !== 0 && hook !== -19) {
-    x.differs("kvmhv_enable_dawr1 returns 0 or -19", String(hook), CAP_3);
+    x.differsAt(hookEvent, "kvmhv_enable_dawr1 returns 0 or -19", String(hook), CAP_3);
     return;
   }
   if (!isKnown(dawr1)) learnHost(s, "dawr1", hook === 0);
   else if (dawr1 !== (hook === 0)) {
-    x.differs(`kvmhv_enable_dawr1 returns ${dawr1 ? 0 : -19}`, String(hook), CAP_2, CAP_3);
+    x.differsAt(hookEvent, `kvmhv_enable_dawr1 returns ${dawr1 ? 0 : -19}`, String(hook), CAP_2, CAP_3);
   }
 }
 

@@ -51,7 +51,7 @@ function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
       const asked = call.watchpoint;
       if (asked === undefined) return;
       const wanted = [zero, wordOf(0, asked.slot === 0 ? 2 : 5), asked.address, withoutHyp(asked.dawrx)];
-      if (passedOn(x, call, wanted)) watchpoint(x, s, call.cpu, asked);
+      if (passedOn(x, call, wanted)) watchpoint(x, s, call.cpu, { ...asked, event: call.callerEvent });
       return;
     }
     case "disable-reloc":
@@ -78,7 +78,12 @@ function passedOn(x: Trial, call: GuestHcall, wanted: readonly Word[]): boolean 
     return given === undefined || sameWord(given, word);
   });
   if (fits) return true;
-  x.differs(`(${texts(wanted)})`, `(${texts(args)})`, call.caller === "watchpoint" ? GUEST_2 : GUEST_8);
+  x.differsAt(
+    call.argsEvent,
+    `(${texts(wanted)})`,
+    `(${texts(args)})`,
+    call.caller === "watchpoint" ? GUEST_2 : GUEST_8,
+  );
   return false;
 }
 
@@ -93,12 +98,12 @@ function reloc(x: Trial, s: DawrState, call: GuestHcall, to: "on" | "off"): void
   if (to === "off" && call.inCreate) {
     journal.set(host, "disabledInCreate", host.disabledInCreate + 1);
     if (host.prAil === "off") {
-      x.differs("no hcall for a second PR VM beside the first", "(0,3,0,0)", GUEST_8);
+      x.differsAt(call.callerEvent, "no hcall for a second PR VM beside the first", "(0,3,0,0)", GUEST_8);
       return;
     }
   }
   if (to === "on" && host.prAil === "on") {
-    x.differs("no hcall: AIL is on already", "(3,3,0,0)", GUEST_8);
+    x.differsAt(call.callerEvent, "no hcall: AIL is on already", "(3,3,0,0)", GUEST_8);
     return;
   }
   x.by(call.inCreate || to === "on" ? GUEST_8 : GUEST_1);

@@ -1,3 +1,4 @@
+import type { Event } from "../../event/event.js";
 import { addressText, isZero, sameWord, type Word } from "../../event/word.js";
 import { isKnown, type Known, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
@@ -9,6 +10,8 @@ export interface WatchpointCall {
   readonly slot: number;
   readonly address: Word;
   readonly dawrx: Word;
+  /** Its line. */
+  readonly event: Event | undefined;
 }
 
 /** DAWRX of a cleared slot (GUEST-3). */
@@ -26,7 +29,7 @@ export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: Watc
   const cpu = s.cpu(cpuNumber);
   const slots = s.host.dawr1 === false ? 1 : 2;
   if (call.slot < 0 || call.slot >= slots) {
-    x.differs(`a slot below ${slots}`, `slot ${call.slot}`, GUEST_10, ND_7);
+    x.differsAt(call.event, `a slot below ${slots}`, `slot ${call.slot}`, GUEST_10, ND_7);
     return;
   }
   const slot = call.slot === 0 ? "slot0" : "slot1";
@@ -34,7 +37,7 @@ export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: Watc
   if (flags.hi === 0 && (flags.lo & LOW) === 0) {
     if (!isZero(call.address) || flags.lo !== CLEARED) {
       const seen = `(${addressText(call.address)}, ${addressText(flags)})`;
-      x.differs(`(0x0, 0x${CLEARED.toString(16)}) to clear the slot`, seen, GUEST_3);
+      x.differsAt(call.event, `(0x0, 0x${CLEARED.toString(16)}) to clear the slot`, seen, GUEST_3);
       return;
     }
     x.by(GUEST_3);
@@ -44,11 +47,11 @@ export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: Watc
   const wrong =
     flags.hi !== 0 || (flags.lo & ~ALLOWED) !== 0 || (flags.lo & TRANSLATE) === 0 || (flags.lo & READ_WRITE) === 0;
   if (wrong) {
-    x.differs("translation, read or write, and no other flag", addressText(flags), GUEST_2, INV_14);
+    x.differsAt(call.event, "translation, read or write, and no other flag", addressText(flags), GUEST_2, INV_14);
     return;
   }
   x.by(GUEST_2);
-  program(x, s, cpu, slot, { address: call.address, dawrx: flags });
+  program(x, s, cpu, slot, { address: call.address, dawrx: flags }, call.event);
 }
 
 type SlotName = "slot0" | "slot1";
@@ -100,17 +103,24 @@ function settle(s: DawrState, cpu: GuestCpu): void {
   s.journal.set(cpu, "slot0", free);
 }
 
-function program(x: Trial, s: DawrState, cpu: GuestCpu, name: SlotName, value: Breakpoint): void {
+function program(
+  x: Trial,
+  s: DawrState,
+  cpu: GuestCpu,
+  name: SlotName,
+  value: Breakpoint,
+  event: Event | undefined,
+): void {
   settle(s, cpu);
   const before = cpu[name];
   const { current, held } = before;
   const set: Slot = { current: value, held: value };
   if (isKnown(current) && current !== null && !same(current, value)) {
-    x.differs(`${text(current)} again, or a clear`, text(value), INV_16);
+    x.differsAt(event, `${text(current)} again, or a clear`, text(value), INV_16);
   } else if (isKnown(held) && held !== null && !same(held, value)) {
-    x.differs(`${text(held)}, whose event holds the slot`, text(value), GUEST_5, INV_16);
+    x.differsAt(event, `${text(held)}, whose event holds the slot`, text(value), GUEST_5, INV_16);
   } else if (name === "slot1" && isKnown(held) && held === null && isFree(cpu.slot0)) {
-    x.differs("slot 0, which is free", "slot 1", GUEST_4, INV_16);
+    x.differsAt(event, "slot 0, which is free", "slot 1", GUEST_4, INV_16);
   } else if (isKnown(current) || isKnown(held)) x.by(INV_16, GUEST_4);
   s.journal.set(cpu, name, set);
 }

@@ -1,3 +1,4 @@
+import type { Event } from "../../event/event.js";
 import type { Word } from "../../event/word.js";
 import type { ObservedResult } from "../operation.js";
 
@@ -63,6 +64,7 @@ export interface CapabilityCall extends Ioctl {
   readonly number: number | undefined;
   /** What kvmhv_enable_dawr1 returned inside it, where that was recorded. */
   readonly hook: number | undefined;
+  readonly hookEvent: Event | undefined;
 }
 
 export interface EnableCapCall extends Ioctl {
@@ -74,6 +76,7 @@ export interface EnableCapCall extends Ioctl {
   readonly request: CapRequest | undefined;
   readonly pointer: Pointer;
   readonly hook: number | undefined;
+  readonly hookEvent: Event | undefined;
   /** The VM's address in the kernel, where the hook showed it. */
   readonly address: string | undefined;
   /** Whether the caller is the process that made the VM: otherwise EIO (CAP-3). */
@@ -180,6 +183,9 @@ export interface GuestHcall {
   readonly args: readonly Word[] | undefined;
   /** What pseries_set_dawr was asked: slot, address, DAWRX before the HYP bit is cleared. */
   readonly watchpoint: { readonly slot: number; readonly address: Word; readonly dawrx: Word } | undefined;
+  /** The line of the function that makes the call, and the line of `hset`. */
+  readonly callerEvent: Event | undefined;
+  readonly argsEvent: Event | undefined;
   /** It lies inside a KVM_CREATE_VM of this task (GUEST-8). */
   readonly inCreate: boolean;
 }

@@ -8,9 +8,10 @@ import { numberField, wordField } from "./words.js";
 
 /** A line before an hcall that tells what it is. */
 type Announced =
-  | { readonly kind: "hset"; readonly number: number; readonly args: readonly Word[] }
+  | { readonly kind: "hset"; readonly event: ProbeEvent; readonly number: number; readonly args: readonly Word[] }
   | {
       readonly kind: "caller";
+      readonly event: ProbeEvent;
       readonly number: number;
       readonly caller: GuestCaller;
       readonly watchpoint: GuestHcall["watchpoint"];
@@ -22,6 +23,8 @@ interface Pending {
   readonly caller: GuestCaller;
   readonly args: readonly Word[] | undefined;
   readonly watchpoint: GuestHcall["watchpoint"];
+  readonly callerEvent: ProbeEvent | undefined;
+  readonly argsEvent: ProbeEvent | undefined;
   readonly inCreate: boolean;
 }
 
@@ -65,17 +68,20 @@ export class GuestHcallLines {
     let args: readonly Word[] | undefined;
     let caller: GuestCaller = "direct";
     let watchpoint: GuestHcall["watchpoint"];
+    let callerEvent: ProbeEvent | undefined;
+    let argsEvent: ProbeEvent | undefined;
     let top = stack?.at(-1);
     if (stack !== undefined && top?.kind === "hset" && top.number === number) {
       args = top.args;
+      argsEvent = top.event;
       stack.pop();
       top = stack.at(-1);
     }
     if (stack !== undefined && top?.kind === "caller" && top.number === number) {
-      ({ caller, watchpoint } = top);
+      ({ caller, watchpoint, event: callerEvent } = top);
       stack.pop();
     }
-    this.pending.set(event.cpu, { event, number, caller, args, watchpoint, inCreate });
+    this.pending.set(event.cpu, { event, number, caller, args, watchpoint, callerEvent, argsEvent, inCreate });
   }
 
   exit(event: ProbeEvent): void {
@@ -128,6 +134,8 @@ export class GuestHcallLines {
       caller: entry?.caller ?? "direct",
       args: entry?.args,
       watchpoint: entry?.watchpoint,
+      callerEvent: entry?.callerEvent,
+      argsEvent: entry?.argsEvent,
       inCreate: entry?.inCreate ?? false,
     };
     this.emit(call, nameOf(number), result, entry?.event ?? end, end);
@@ -150,7 +158,7 @@ function announcement(event: ProbeEvent): Announced | undefined {
       if (word === undefined) break;
       args.push(word);
     }
-    return { kind: "hset", number, args };
+    return { kind: "hset", event, number, args };
   }
   if (event.name === "pseries_set_dawr") {
     const slot = wordField(event, "a") ?? wordField(event, "nr");
@@ -160,8 +168,10 @@ function announcement(event: ProbeEvent): Announced | undefined {
       slot === undefined || address === undefined || dawrx === undefined
         ? undefined
         : { slot: slot.hi === 0 ? slot.lo : -1, address, dawrx };
-    return { kind: "caller", number: H_SET_MODE, caller: "watchpoint", watchpoint };
+    return { kind: "caller", event, number: H_SET_MODE, caller: "watchpoint", watchpoint };
   }
   const caller = callers.get(event.name);
-  return caller === undefined ? undefined : { kind: "caller", number: H_SET_MODE, caller, watchpoint: undefined };
+  return caller === undefined
+    ? undefined
+    : { kind: "caller", event, number: H_SET_MODE, caller, watchpoint: undefined };
 }

@@ -19,6 +19,7 @@ export interface IoctlDetails {
   /** What kvmhv_enable_dawr1 was given and returned. */
   hookAddress: string | undefined;
   hook: number | undefined;
+  hookEvent: ProbeEvent | undefined;
   /** GPR3 to GPR7 of struct kvm_regs. */
   gprs: readonly Word[] | undefined;
   /** The kernel's own return value, where a probe shows it. */
@@ -37,6 +38,7 @@ export function noDetails(): IoctlDetails {
     returned: undefined,
     hookAddress: undefined,
     hook: undefined,
+    hookEvent: undefined,
     gprs: undefined,
     rc: undefined,
     command: undefined,
@@ -137,6 +139,7 @@ export function readDetails(event: ProbeEvent, details: IoctlDetails, little: bo
     }
     case "r_kvmhv_enable_dawr1":
       details.hook = numberField(event, "rc");
+      details.hookEvent = event;
       break;
     case "ioctl_in":
       readStructure(event, details, little, false);

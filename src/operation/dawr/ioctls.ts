@@ -134,7 +134,15 @@ export class IoctlCalls {
     const number =
       word === undefined ? capabilityNumber(open.argumentName) : word.hi === 0 ? word.lo : Number.MAX_SAFE_INTEGER;
     this.emit(
-      { kind: "kvm-check-extension", on, number, hook: open.details.hook, ambiguous, contradiction },
+      {
+        kind: "kvm-check-extension",
+        on,
+        number,
+        hook: open.details.hook,
+        hookEvent: open.details.hookEvent,
+        ambiguous,
+        contradiction,
+      },
       "ioctl KVM_CHECK_EXTENSION",
       result,
       open.event,
@@ -170,13 +178,25 @@ export class IoctlCalls {
     tid: number,
     open: OpenIoctl,
     result: ObservedResult | undefined,
-  ): { pointer: Pointer; hook: number | undefined; address: string | undefined; owner: boolean | undefined } {
+  ): {
+    pointer: Pointer;
+    hook: number | undefined;
+    hookEvent: Event | undefined;
+    address: string | undefined;
+    owner: boolean | undefined;
+  } {
     const pointer = this.pointer(tid, open.argument);
     if (result?.kind === "value") this.remember(tid, open.argument);
     const holder = this.holderOf(tid, open);
     const vm = holder.kind === "vm" ? holder.vm : holder.kind === "vcpu" ? holder.vcpu.vm : undefined;
     const owner = vm === undefined ? undefined : this.files.owns(tid, vm);
-    return { pointer, hook: open.details.hook, address: open.details.hookAddress, owner };
+    return {
+      pointer,
+      hook: open.details.hook,
+      hookEvent: open.details.hookEvent,
+      address: open.details.hookAddress,
+      owner,
+    };
   }
 
   private oneReg(tid: number, open: OpenIoctl, observed: IoctlResult, end: Event): void {
