@@ -87,13 +87,7 @@ export function compareAfter(x: Trial, call: VfioIoctl, written: readonly Writte
   if (after === undefined || argument.kind !== "bytes") return;
   const before = argument.bytes;
   const length = Math.min(before.length, after.length);
-  const expected = before.slice(0, length);
-  for (const { at, size, value } of written) {
-    if (at + size > length) continue;
-    if (value === undefined) expected.set(after.subarray(at, at + size), at);
-    else if (typeof value === "bigint") putU64(expected, at, value);
-    else putU32(expected, at, value);
-  }
+  const expected = withFields(before.slice(0, length), after, written);
   const at = difference(expected, after, length);
   if (at < 0) return;
   const wrong = written.find((one) => at >= one.at && at < one.at + one.size);
@@ -110,12 +104,18 @@ export function compareAfter(x: Trial, call: VfioIoctl, written: readonly Writte
 }
 
 /** After an error, and after requests that only read, the structure is as it was. */
-export function unchanged(x: Trial, call: VfioIoctl, from = 0, to = Number.POSITIVE_INFINITY): void {
+export function unchanged(x: Trial, call: VfioIoctl): void {
+  partlyWritten(x, call, []);
+}
+
+/** After a fault during the write-back each byte of the given fields is as it was, or as it would have been written. */
+export function partlyWritten(x: Trial, call: VfioIoctl, written: readonly Written[]): void {
   const { argument, after } = call;
   if (after === undefined || argument.kind !== "bytes" || argument.bytes === after) return;
   const length = Math.min(argument.bytes.length, after.length);
+  const whole = withFields(argument.bytes.slice(0, length), after, written);
   for (let at = 0; at < length; at++) {
-    if (argument.bytes[at] === after[at] || (at >= from && at < to && from > 0)) continue;
+    if (argument.bytes[at] === after[at] || whole[at] === after[at]) continue;
     x.differs(
       `byte ${at} of the structure unchanged (${hex(argument.bytes, at)})`,
       `byte ${at} of the structure ${hex(after, at)}`,
@@ -123,6 +123,17 @@ export function unchanged(x: Trial, call: VfioIoctl, from = 0, to = Number.POSIT
     );
     return;
   }
+}
+
+/** Puts the fields into the bytes; one that may be anything as it was observed. */
+function withFields(bytes: Uint8Array, after: Uint8Array, written: readonly Written[]): Uint8Array {
+  for (const { at, size, value } of written) {
+    if (at + size > bytes.length) continue;
+    if (value === undefined) bytes.set(after.subarray(at, at + size), at);
+    else if (typeof value === "bigint") putU64(bytes, at, value);
+    else putU32(bytes, at, value);
+  }
+  return bytes;
 }
 
 /** A word after the call; undefined where it was not recorded. */

@@ -208,7 +208,7 @@ function mayBe(slot: Slot, e: Eventfd): boolean {
 
 export function readEventfd(x: Trial, s: PlatformState, call: PlatformCall & { kind: "eventfd-read" }): void {
   const e = eventfdOf(s, call.eventfd);
-  if (unjudged(x, s, e)) return;
+  if (unjudged(x, s, e, call.badBuffer)) return;
   if (x.refuse(call.size !== undefined && call.size < 8, "EINVAL", INV_9)) return;
   const { lines, most } = possibleSignals(s, e);
   const highest = clamp(e.max + most);
@@ -257,7 +257,7 @@ function blur(s: PlatformState, lines: readonly Line[]): void {
 
 export function writeEventfd(x: Trial, s: PlatformState, call: PlatformCall & { kind: "eventfd-write" }): void {
   const e = eventfdOf(s, call.eventfd);
-  if (unjudged(x, s, e)) return;
+  if (unjudged(x, s, e, call.badBuffer)) return;
   if (x.refuse(call.size !== undefined && call.size < 8, "EINVAL", INV_9)) return;
   const { value } = call;
   if (value === undefined) {
@@ -276,9 +276,10 @@ export function writeEventfd(x: Trial, s: PlatformState, call: PlatformCall & { 
 }
 
 /** Reads and writes that say nothing: an interrupted call, an eventfd that others use unseen. */
-function unjudged(x: Trial, s: PlatformState, e: Eventfd): boolean {
+function unjudged(x: Trial, s: PlatformState, e: Eventfd, badBuffer: boolean | undefined): boolean {
   const { result } = x.operation;
-  if (result.kind === "error" && (result.errno === "EINTR" || result.errno === "EFAULT")) {
+  const faulted = result.kind === "error" && result.errno === "EFAULT" && badBuffer !== false;
+  if (result.kind === "error" && (result.errno === "EINTR" || faulted)) {
     x.cannotCheck(`the call failed with ${result.errno}`);
     forgetCounter(s, e);
     return true;

@@ -17,6 +17,7 @@ import {
   compareAfter,
   field,
   longField,
+  partlyWritten,
   readable,
   shortage,
   unchanged,
@@ -340,7 +341,10 @@ function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Device, ar
   const rule = enough ? VIRQ_5 : VIRQ_6;
   const size = enough ? needed : argsz >= IRQ_INFO_CAPS_SIZE ? IRQ_INFO_CAPS_SIZE : IRQ_INFO_SIZE;
   if (x.refuse(not(writable(call, size)), "EFAULT", rule)) {
-    unchanged(x, call, enough ? IRQ_INFO_CAPS_SIZE : 0);
+    // The capabilities are written before the head: they may be there up to the fault.
+    const written: Written[] = [];
+    if (enough) capabilities(s, call, vectors, written);
+    partlyWritten(x, call, written);
     return;
   }
   x.returns(0, rule);

@@ -48,10 +48,14 @@ function modelled(call: PlatformCall): boolean {
     case "eventfd-write":
       return call.counted;
     case "vfio-close":
-      return call.files.some((file) => file.kind === "device");
+      return isDeviceClose(call);
     default:
       return true;
   }
+}
+
+function isDeviceClose({ files }: PlatformCall & { kind: "vfio-close" }): boolean {
+  return files.length === 0 || files.some((file) => file.kind === "device");
 }
 
 function step(s: PlatformState, operation: Operation, x: Trial): void {
@@ -129,7 +133,7 @@ function close(x: Trial, s: PlatformState, call: PlatformCall & { kind: "vfio-cl
         break;
     }
   }
-  if (call.single && call.files.some((file) => file.kind === "device")) x.returns(0, VDEV_6);
+  if (call.single && isDeviceClose(call)) x.returns(0, VDEV_6);
   else if (!call.single) x.cannotCheck("the closes of a call that closes several files have no result of their own");
 }
 

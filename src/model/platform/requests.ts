@@ -6,6 +6,7 @@ import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";
 import { containerIoctl, groupIoctl } from "./groups.js";
 import { deviceFeature, getInfo, getIrqInfo, getRegionInfo } from "./info.js";
+import { NOT_BY_RESET } from "./open.js";
 import { platformRule } from "./profile.js";
 import { forgetDevice, setIrqs } from "./set-irqs.js";
 import type { Device, PlatformState } from "./state.js";
@@ -121,6 +122,3 @@ function reset(x: Trial, s: PlatformState, device: Device): void {
   x.returns(0, VDEV_9);
   if (knownValue(known) === undefined && !("values" in known)) s.journal.set(device, "resetResult", 0);
 }
-
-/** Answers of the ioctl's dispatch, which no reset function gives. */
-const NOT_BY_RESET: ReadonlySet<string> = new Set(["ENOTTY", "EFAULT", "EBADF"]);

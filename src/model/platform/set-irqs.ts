@@ -71,6 +71,9 @@ export const VSET_13 = platformRule(
 /** Errnos that SET_IRQS can never answer (5.7). */
 const NEVER: ReadonlySet<string> = new Set(["ERANGE", "EOVERFLOW", "EPERM", "ENOENT", "ESRCH", "EINTR"]);
 
+/** No index has more sub-interrupts (2.7). */
+const MOST_INTERRUPTS = 4096;
+
 /** What is known of a SET_IRQS that passed its checks. */
 export interface SetIrqs {
   readonly call: VfioIoctl;
@@ -117,6 +120,11 @@ function decide(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): vo
       afterShortage(s, device, flags, index, start, count);
       return;
     }
+  }
+  if (start + count > MOST_INTERRUPTS) {
+    // Only after a divergence: the checks above refuse it.
+    forgetDevice(s, device);
+    return;
   }
   const set = dataOf(call, flags, index, start, count);
   const msi = isMsiIndex(s, device, index);

@@ -88,6 +88,7 @@ export type PlatformCall =
   | VfioIoctl
   | {
       readonly kind: "vfio-close";
+      /** None where another descriptor still stands for the device. */
       readonly files: readonly Closed[];
       /** close(2) of one descriptor: its result is judged. */
       readonly single: boolean;
@@ -104,6 +105,8 @@ export type PlatformCall =
       readonly eventfd: EventfdRef;
       readonly size: number | undefined;
       readonly value: bigint | undefined;
+      /** As for a region's access. */
+      readonly badBuffer: boolean | undefined;
       readonly counted: boolean;
     }
   | {
@@ -111,6 +114,8 @@ export type PlatformCall =
       readonly eventfd: EventfdRef;
       readonly size: number | undefined;
       readonly value: bigint | undefined;
+      /** As for a region's access. */
+      readonly badBuffer: boolean | undefined;
       readonly counted: boolean;
     }
   /** Something that the recording does not show may signal or read eventfds from now on; all of them where none is named. */

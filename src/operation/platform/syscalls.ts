@@ -254,6 +254,7 @@ export class SyscallDecoder {
             eventfd: object.eventfd,
             size: numberOf(event.args[2] ?? ""),
             value: counterOf(event.args[1]),
+            badBuffer: badBuffer(event.args[1], true),
             counted: this.vfioSeen,
           },
           name: "write eventfd",
@@ -293,6 +294,7 @@ export class SyscallDecoder {
         eventfd: object.eventfd,
         size: numberOf(event.args[2] ?? ""),
         value: counterOf(event.args[1]),
+        badBuffer: badBuffer(event.args[1], false),
         counted: this.vfioSeen,
       },
       name: "read eventfd",
@@ -304,12 +306,8 @@ export class SyscallDecoder {
     const count = numberOf(event.args[2] ?? "");
     const position = event.name.startsWith("p") ? offsetOf(event.args[3]) : 0;
     if (count === undefined || position === undefined) return undefined;
-    const buffer = event.args[1] ?? "";
-    const address = addressOf(buffer);
-    // A string that strace could read is mapped; of a pointer that it printed for a write it could not read the memory.
-    const badBuffer = address === undefined ? false : write || address < LOWEST_ADDRESS ? true : undefined;
     return {
-      call: { kind: "region-access", device, write, position, count, badBuffer },
+      call: { kind: "region-access", device, write, position, count, badBuffer: badBuffer(event.args[1], write) },
       name: write ? "write VFIO region" : "read VFIO region",
     };
   }
@@ -436,11 +434,13 @@ export class SyscallDecoder {
   private close(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
     const descriptor = descriptorOf(event.args[0] ?? "");
     if (descriptor === undefined) return undefined;
+    const file = this.descriptors.fileOf(event.args[0], task);
+    const isDevice = file?.object.kind === "device";
     // A failed close may still have closed: only EBADF did not.
-    if (event.result?.kind === "error" && event.result.errno === "EBADF") return undefined;
-    this.descriptors.fileOf(event.args[0], task);
-    const closed = task.process.files.close(descriptor.fd);
-    return closed === undefined ? undefined : this.closing([closed], true);
+    const refused = event.result?.kind === "error" && event.result.errno === "EBADF";
+    const closed = refused ? undefined : task.process.files.close(descriptor.fd);
+    if (closed !== undefined) return this.closing([closed], true);
+    return isDevice ? { call: { kind: "vfio-close", files: [], single: true }, name: CLOSE_NAMES.device } : undefined;
   }
 
   private closeRange(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
@@ -644,9 +644,8 @@ function counterOf(arg: string | undefined): bigint | undefined {
 }
 
 function argumentOf(request: Request, value: number | undefined, note: InputNote | undefined): Argument {
-  if (PLAIN.has(request.number)) return notRecorded;
   if (note !== undefined) {
-    if (note.bad) return { kind: "bad" };
+    if (note.bad && !PLAIN.has(request.number)) return { kind: "bad" };
     const bytes = note.hex === undefined ? undefined : hexBytes(note.hex);
     if (bytes !== undefined) {
       return {
@@ -657,8 +656,8 @@ function argumentOf(request: Request, value: number | undefined, note: InputNote
       };
     }
   }
-  if (value !== undefined && value >= 0 && value < LOWEST_ADDRESS) return { kind: "bad" };
-  return notRecorded;
+  const bad = value !== undefined && value >= 0 && value < LOWEST_ADDRESS && !PLAIN.has(request.number);
+  return bad ? { kind: "bad" } : notRecorded;
 }
 
 /** The device's name in the argument of GET_DEVICE_FD: the bytes before the first zero. */
@@ -666,6 +665,16 @@ export function deviceName(request: Request, argument: Argument): string | undef
   if (request.number !== VFIO.GROUP_GET_DEVICE_FD || argument.kind !== "bytes") return undefined;
   const end = argument.bytes.indexOf(0);
   return end < 0 ? undefined : Buffer.from(argument.bytes.subarray(0, end)).toString("latin1");
+}
+
+/**
+ * Whether the user's memory of a read or write cannot be accessed. A string that strace could read is mapped; of a pointer
+ * that it printed for a write it could not read the memory; whether a read's buffer can be written is not to be seen.
+ */
+function badBuffer(buffer: string | undefined, write: boolean): boolean | undefined {
+  const address = addressOf(buffer);
+  if (address === undefined) return false;
+  return write || address < LOWEST_ADDRESS ? true : undefined;
 }
 
 /** The descriptors in `cmsg_data=[7, 8]` of a message with SCM_RIGHTS. */

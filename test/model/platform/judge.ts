@@ -1,0 +1,80 @@
+import { Worlds } from "../../../src/check/worlds.js";
+import type { Event } from "../../../src/event/event.js";
+import { straceImporter } from "../../../src/ingest/strace/importer.js";
+import { platformModel } from "../../../src/model/platform/model.js";
+import type { PlatformState } from "../../../src/model/platform/state.js";
+import type { Operation } from "../../../src/operation/operation.js";
+import { PlatformAssembler } from "../../../src/operation/platform/assembler.js";
+
+/** What the model says of one operation of a text. */
+export interface Verdict {
+  readonly line: number;
+  readonly name: string;
+  readonly verdict: "checked" | "unchecked" | "divergent";
+  readonly message: string;
+  readonly rules: readonly string[];
+}
+
+export interface Judgement {
+  readonly verdicts: readonly Verdict[];
+  readonly divergent: readonly Verdict[];
+  readonly defects: readonly string[];
+  readonly state: unknown;
+}
+
+const observability = { syscalls: true, sees: () => true };
+
+/** Holds strace text against the model, line by line as a capture would be. */
+export function judge(
+  lines: readonly string[],
+  profile: string,
+  facts: Readonly<Record<string, unknown>> = {},
+): Judgement {
+  const state = platformModel.initial({ profile, facts, environment: [], arch: "aarch64", note: () => {} });
+  const worlds = new Worlds<PlatformState>(platformModel, state, observability, () => false);
+  const verdicts: Verdict[] = [];
+  const defects = new Set<string>();
+  const take = (group: readonly Operation[]): void => {
+    for (const settled of worlds.settle(group)) {
+      const { operation, trial, mismatches, touched } = settled;
+      for (const broken of platformModel.broken(worlds.state, touched)) {
+        if (broken.prescribedBy !== undefined) defects.add(broken.prescribedBy.id);
+        else if (mismatches === undefined && verdicts.every((one) => one.verdict !== "divergent"))
+          throw new Error(`invariant ${broken.rule.id}: ${broken.message}`);
+      }
+      if (!platformModel.models(operation)) continue;
+      const [main] = mismatches ?? [];
+      const checked = trial.judged && trial.unchecked.length === 0;
+      verdicts.push({
+        line: operation.event.line,
+        name: operation.name,
+        verdict: main !== undefined ? "divergent" : checked ? "checked" : "unchecked",
+        message:
+          main === undefined ? trial.unchecked.join("; ") : `expected ${main.expected}, observed ${main.observed}`,
+        rules: (main?.rules ?? [...trial.rules]).map((rule) => rule.id.replace("platform/", "")),
+      });
+    }
+  };
+  const assembler = new PlatformAssembler(take, {
+    callSources: new Set([0]),
+    severalSources: false,
+    structures: false,
+  });
+  const sink = {
+    event: (event: Event) => assembler.push(event),
+    context: () => {},
+    diagnostic: () => {},
+  };
+  const parser = straceImporter.parser({ source: 0, file: "strace.txt" }, sink);
+  lines.forEach((line, i) => {
+    parser.line(line, i + 1);
+  });
+  parser.end(true);
+  assembler.finish();
+  return {
+    verdicts,
+    divergent: verdicts.filter((one) => one.verdict === "divergent"),
+    defects: [...defects],
+    state: platformModel.render(worlds.state),
+  };
+}
