@@ -1,6 +1,7 @@
 import type { Capture } from "../capture/capture.js";
 import type { Model, ModelState, Setting } from "../model/core/model.js";
 import type { Rule } from "../model/core/rule.js";
+import type { Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
 import { agreed } from "./agreed.js";
 import { Findings } from "./findings.js";
@@ -31,6 +32,9 @@ export interface CheckerOptions {
   readonly wantsState: (operation: Operation) => boolean;
 }
 
+/** Kinds of remarks beyond this many are not told. */
+const MAX_REMARKS = 20;
+
 /** Holds the operations of one capture against the model of one system. */
 export class Checker<S extends ModelState> {
   readonly tally = new Tally();
@@ -44,6 +48,8 @@ export class Checker<S extends ModelState> {
   /** Broken invariants that were reported: one finding each. */
   private readonly broken = new Set<string>();
   private cut = 0;
+  /** Remarks by their text: how often, and where first. */
+  private readonly remarks = new Map<string, { count: number; readonly line: string; readonly rules: string }>();
 
   constructor(model: Model<S>, capture: Capture, setting: Setting, options: CheckerOptions) {
     this.model = model;
@@ -72,6 +78,10 @@ export class Checker<S extends ModelState> {
         `${unexplainedLogs} lines of the debug log speak against the other recorders: ${logPlaces.join(", ")}`,
       );
     }
+    for (const [message, { count, line, rules }] of this.remarks) {
+      notes.push(`${message} (${rules}): ${count === 1 ? "once" : `${count} times`}, first at ${line}`);
+    }
+    notes.push(...(this.model.remains?.(this.worlds.state) ?? []));
     if (this.cut > 0)
       notes.push(`${this.cut} operations: not all possibilities were tried, what is left of them is not decided`);
     if (this.worlds.joined > 0) {
@@ -80,6 +90,20 @@ export class Checker<S extends ModelState> {
       );
     }
     return notes;
+  }
+
+  /** Something unlikely: told once, with how often it was seen. */
+  private remark(operation: Operation, message: string, rules: readonly Rule[]): void {
+    const known = this.remarks.get(message);
+    if (known !== undefined) known.count++;
+    else if (this.remarks.size < MAX_REMARKS) {
+      const { file, line } = this.findings.sourceLine(operation.event);
+      this.remarks.set(message, {
+        count: 1,
+        line: `${file}:${line}`,
+        rules: rules.map((rule) => this.findings.cite(rule)).join(", "),
+      });
+    }
   }
 
   private judge(settled: Settled): void {
@@ -91,9 +115,10 @@ export class Checker<S extends ModelState> {
     const divergent = mismatches !== undefined;
     const checked = divergent || (trial.judged && trial.unchecked.length === 0);
     if (modelled) this.tally.count(operation.name, trial.unchecked, checked);
+    for (const remark of trial.remarks) this.remark(operation, remark.message, remark.rules);
     for (const defect of trial.defects) this.findings.defect(operation, defect.rules, defect.message);
     if (mismatches !== undefined) this.findings.divergence(operation, mismatches, trial, settled.before ?? []);
-    const broken = this.checkInvariants(operation, touched, divergent);
+    const broken = this.checkInvariants(operation, touched, divergent, trial.defects);
     if (this.options.onJudged !== undefined) {
       this.options.onJudged({
         system: this.model.system,
@@ -117,17 +142,26 @@ export class Checker<S extends ModelState> {
   }
 
   /** One fault gives one finding: what a divergence broke is not reported once more. Returns the rules reported. */
-  private checkInvariants(operation: Operation, touched: ReadonlySet<object>, divergent: boolean): readonly Rule[] {
+  private checkInvariants(
+    operation: Operation,
+    touched: ReadonlySet<object>,
+    divergent: boolean,
+    defects: Trial["defects"],
+  ): readonly Rule[] {
     const reported: Rule[] = [];
     if (touched.size === 0) return reported;
-    for (const { rule, message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
+    for (const { rule, also = [], message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
       const key = `${rule.id} ${message}`;
       if (this.broken.has(key) || this.broken.size > 1000) continue;
       this.broken.add(key);
       if (divergent) continue;
-      reported.push(rule);
-      if (prescribedBy !== undefined) this.findings.defect(operation, [prescribedBy, rule], message);
-      else this.findings.invariant(operation, rule, message, this.model.describe(this.worlds.state, operation));
+      reported.push(rule, ...also);
+      const state = this.model.describe(this.worlds.state, operation);
+      if (prescribedBy === undefined) this.findings.invariant(operation, [rule, ...also], message, state);
+      // What the operation itself has told as a known defect of that rule is not told again.
+      else if (!defects.some(({ rules }) => rules.includes(prescribedBy))) {
+        this.findings.defect(operation, [prescribedBy, rule], message);
+      }
     }
     return reported;
   }

@@ -45,8 +45,16 @@ export class Findings {
   }
 
   /** An invariant does not hold after an operation. */
-  invariant(operation: Operation, rule: Rule, message: string, state: readonly string[]): void {
-    this.add(operation, "invariant", [rule], [rule.title], message, operation.event, state);
+  invariant(operation: Operation, rules: readonly Rule[], message: string, state: readonly string[]): void {
+    this.add(
+      operation,
+      "invariant",
+      rules,
+      rules.slice(0, 1).map((rule) => rule.title),
+      message,
+      operation.event,
+      state,
+    );
   }
 
   /** A line of a log that speaks against what probes and results show. */
@@ -116,13 +124,14 @@ export class Findings {
     else this.divergencesLeftOut++;
   }
 
-  private cite(rule: Rule): string {
+  /** The name by which a report cites a rule, which is explained there. */
+  cite(rule: Rule): string {
     const name = this.unique.has(rule.id) ? bareName(rule.id) : rule.id;
     this.rules[name] = { title: rule.title, source: rule.source };
     return name;
   }
 
-  private sourceLine(event: Event): SourceLine {
+  sourceLine(event: Event): SourceLine {
     const source = this.capture.sources[event.source];
     return { file: source?.file ?? "", line: event.line, text: event.text.slice(0, TEXT_LIMIT) };
   }

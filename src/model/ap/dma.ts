@@ -190,7 +190,9 @@ function reasonOf(s: ApState, guest: Guest, key: string): { readonly rule: Rule;
 /** The ledger is a new one: of the old one nothing can be unpinned any more. */
 function forgetPinLeaks(s: ApState, guest: Guest): void {
   if (!isKnown(guest.leaks)) return;
-  const others = guest.leaks.filter(({ kind }) => kind !== "pin" && kind !== "stale");
+  const others = guest.leaks.filter(
+    ({ kind, what }) => kind !== "pin" && (kind !== "stale" || typeof what === "number"),
+  );
   const held = [...s.queues.values()].filter(({ savedNib, heldBy }) => heldBy === guest && isKnown(savedNib));
   const stale = held.flatMap(({ savedNib, apqn }) =>
     isKnown(savedNib) && savedNib !== null ? [{ kind: "stale" as const, what: savedNib, apqn, rule: NIB_11 }] : [],

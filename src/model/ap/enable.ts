@@ -8,7 +8,7 @@ import { disable, seenStatus, unseenStatus } from "./disable.js";
 import { free, unpin, unregister } from "./free.js";
 import { pointerFits } from "./guests.js";
 import { CODES, canAnswerEnable, IRQ_12, learnEnable } from "./hardware.js";
-import { AQIC_4, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
+import { AQIC_4, addLeak, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
 import { aqicRule, V9_V12, V61 } from "./profile.js";
 import type { ApState, Guest, Queue } from "./state.js";
 import { rcText, responseCode } from "./status.js";
@@ -291,6 +291,7 @@ function enableOnHost(
   switch (rc) {
     case 0x00:
       accepted(x, s, guest, queue, isc, key);
+      if (nisc !== undefined && nisc < 0) unregistered(x, s, guest, queue, isc);
       break;
     case 0x07:
       x.by(IRQ_3, IRQ_6, GISC_7);
@@ -322,6 +323,12 @@ function accepted(x: Trial, s: ApState, guest: Guest, queue: Queue, isc: number,
   }
   free(x, s, queue);
   save(s, queue, guest, isc, savedKey(x, s, guest, queue, key));
+}
+
+/** GISC-4, old profiles: an ISC that is saved and was never registered. */
+function unregistered(x: Trial, s: ApState, guest: Guest, queue: Queue, isc: number): void {
+  x.knownDefect(`the registration of ISC ${isc} failed, and it is saved all the same`, GISC_4);
+  addLeak(s, guest, { kind: "stale", what: isc, apqn: queue.apqn, rule: GISC_4 });
 }
 
 const ORIGIN = 0x7ffffff0;

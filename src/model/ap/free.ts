@@ -4,7 +4,7 @@ import { isKnown, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestName, pointerFits } from "./guests.js";
-import { AQIC_4, clearSaved, countGisc, countPin, crash, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
+import { AQIC_4, countGisc, countPin, crash, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
 import { ALL, aqicRule, V9 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 
@@ -66,9 +66,8 @@ function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
       IRQ_10,
       IRQ_11,
     );
-    leakSaved(s, queue, IRQ_11);
   }
-  clearSaved(s, queue);
+  leakSaved(s, queue, IRQ_11);
 }
 
 function freeIsc(

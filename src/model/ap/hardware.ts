@@ -32,12 +32,18 @@ export function canAnswerEnable(status: number): boolean {
 /** The host enabled the interrupt of a queue, or tried to: what its answer tells of the hardware (1.6). */
 export function learnEnable(x: Trial, s: ApState, queue: Queue, status: number): void {
   const rc = responseCode(status);
-  take(x, s, queue, status);
   if (rc === 0x07 && queue.irq === false) {
     x.remark("response code 07 to an enable of an interrupt that was off", CODES);
   }
   if (rc === 0x00 && queue.irq === true) x.by(IRQ_12);
-  if (rc === 0x00 || rc === 0x07) s.journal.set(queue, "irq", true);
+  if (rc === 0x00) {
+    // The word may show the new state already.
+    s.journal.set(queue, "status", status);
+    s.journal.set(queue, "irq", true);
+    return;
+  }
+  take(x, s, queue, status);
+  if (rc === 0x07) s.journal.set(queue, "irq", true);
 }
 
 /** The host disabled the interrupt of a queue, or tried to. */

@@ -4,6 +4,7 @@ import { isEmpty, possible, same } from "../core/bits.js";
 import { is, isKnown } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";
 import { masked } from "./apcb.js";
+import * as aqic from "./aqic-invariants.js";
 import { MASK_1 } from "./bus.js";
 import { guestName } from "./guests.js";
 import { ASG_5 } from "./matrix.js";
@@ -111,11 +112,21 @@ export function brokenInvariants(s: ApState, touched: ReadonlySet<object>): read
   }
   for (const m of mdevs) if (m.present === true && m.tainted === undefined) checkMdev(s, m, broken);
   if (whole || mdevs.size > 0) checkHost(s, broken);
+  broken.push(...aqic.brokenAqicInvariants(s, touched));
   return broken;
 }
 
+/** Invariants that stand in both specs. */
+const also: ReadonlyMap<Rule, readonly Rule[]> = new Map([
+  [INV_1, [aqic.INV_7]],
+  [INV_2, [aqic.INV_15]],
+  [INV_7, [aqic.INV_14]],
+  [INV_8, [aqic.INV_11]],
+  [INV_9, [aqic.INV_9]],
+]);
+
 function report(broken: Broken[], rule: Rule, message: string, prescribedBy?: Rule): void {
-  broken.push({ rule, message, prescribedBy });
+  broken.push({ rule, message, prescribedBy, also: also.get(rule) });
 }
 
 /** The posted code breaks INV-4, INV-9 and INV-10 by its own rules. */

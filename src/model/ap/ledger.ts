@@ -39,7 +39,10 @@ export function countGisc(s: ApState, guest: Guest, isc: number, by: 1 | -1): vo
   if (!isKnown(guest.gisc)) return;
   const before = guest.gisc[isc] ?? 0;
   const after = Math.max(0, before + by);
-  if (after === before) return;
+  if (after === before) {
+    takeLeak(s, guest, "stale", isc);
+    return;
+  }
   const counts = [...guest.gisc];
   counts[isc] = after;
   s.journal.set(guest, "gisc", counts);
@@ -116,9 +119,10 @@ export function takeLeak(s: ApState, guest: Guest, kind: Leak["kind"], what: str
   return true;
 }
 
-/** What is saved for a queue is given up without being freed: it stays with the guest that it was made for. */
+/** What is saved for a queue is forgotten without being freed: it stays with the guest that it was made for. */
 export function leakSaved(s: ApState, queue: Queue, rule: Rule): void {
   const { heldBy, savedIsc, savedNib } = queue;
+  clearSaved(s, queue);
   if (!isKnown(heldBy) || heldBy === null || !heldBy.live) return;
   if (isKnown(savedIsc) && savedIsc !== null) leakIsc(s, heldBy, savedIsc, queue.apqn, rule);
   // A NIB whose page was taken away under the queue leaves nothing behind.

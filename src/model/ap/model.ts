@@ -19,6 +19,7 @@ import { create, mdevAt, remove } from "./mdevs.js";
 import { pqap } from "./pqap.js";
 import { read } from "./read.js";
 import { describeState, renderState } from "./render.js";
+import { remains } from "./remains.js";
 import { apRules } from "./rules.js";
 import { queueCame, queueWent, scan } from "./scan.js";
 import type { ApState } from "./state.js";
@@ -49,6 +50,7 @@ export const apModel: Model<ApState> = {
   forget: forgetEnded,
   broken: brokenInvariants,
   render: renderState,
+  remains,
   describe: describeState,
   join: joinField,
   fingerprint,

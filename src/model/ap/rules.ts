@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.js";
 import * as apcb from "./apcb.js";
+import * as aqicInvariants from "./aqic-invariants.js";
 import * as attach from "./attach.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
@@ -36,6 +37,7 @@ import * as vcpus from "./vcpus.js";
 export const apRules: readonly Rule[] = [
   apcb,
   attach,
+  aqicInvariants,
   bind,
   bus,
   deviceFiles,

@@ -88,7 +88,8 @@ export class Mdev {
 /** A deviation that a rule of the profile made: what it left behind, or took away. */
 export interface Leak {
   /**
-   * `pin`, `isc`: pinned or registered, and saved for no queue. `stale`: saved for a queue, but not pinned any more.
+   * `pin`, `isc`: pinned or registered, and saved for no queue. `stale`: a key or an ISC that is saved for a queue, but
+   * not pinned any more, or never registered.
    * `ref`: a reference too many or too few.
    */
   readonly kind: "pin" | "isc" | "stale" | "ref";

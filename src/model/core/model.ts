@@ -40,6 +40,8 @@ export interface Model<S extends ModelState> {
   forget?(state: S): void;
   /** Invariants that do not hold after an operation, looked for in what it touched. */
   broken(state: S, touched: ReadonlySet<object>): readonly Broken[];
+  /** For people: what is left at the end of a recording that nobody will give back, and what may yet be. */
+  remains?(state: S): readonly string[];
   /** The state in the JSON form of design section 4. */
   render(state: S): unknown;
   /** A few lines for people: the part of the state that an operation is about. */

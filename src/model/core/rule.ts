@@ -19,6 +19,8 @@ export function bareName(id: string): string {
 /** An invariant: checked after each operation on what that operation touched. */
 export interface Broken {
   readonly rule: Rule;
+  /** Rules of other specs that ask for the same. */
+  readonly also?: readonly Rule[] | undefined;
   readonly message: string;
   /** The profile's own rules prescribe it: a known defect, not a divergence. */
   readonly prescribedBy: Rule | undefined;
