@@ -52,6 +52,7 @@ function isPlace(value: object): value is Place {
 const PLAIN = new Set([
   "now",
   "createdAt",
+  "dangling",
   "linkedAt",
   "order",
   "pointer",

@@ -308,7 +308,7 @@ function unassignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribu
     x.by(PLUG_4);
     resetQueues(x, s, resets);
   }
-  for (const { queue } of firstOfBuckets(resets)) s.journal.set(queue, "owner", null);
+  dissolve(s, resets);
   stored(x, call);
 }
 
@@ -334,11 +334,15 @@ function unlinkAll(
   return resets.sort((a, b) => bucketOf(a.queue.apqn) - bucketOf(b.queue.apqn) || b.queue.apqn - a.queue.apqn);
 }
 
-/** D61-3: dissolving the temporary table forgets all but the first queue of a bucket; the others keep a stale owner. */
-function firstOfBuckets(resets: readonly Candidate[]): readonly Candidate[] {
-  return resets.filter(
-    ({ queue }, i) => i === 0 || bucketOf(queue.apqn) !== bucketOf(resets[i - 1]?.queue.apqn ?? queue.apqn),
-  );
+/** D61-3: dissolving the temporary table forgets all but the first queue of a bucket, whose owners and entries stay. */
+function dissolve(s: ApState, resets: readonly Candidate[]): void {
+  let last = -1;
+  for (const { queue } of resets) {
+    const bucket = bucketOf(queue.apqn);
+    if (bucket === last) s.journal.set(queue, "dangling", true);
+    else s.journal.set(queue, "owner", null);
+    last = bucket;
+  }
 }
 
 /** A write to assign_control_domain (CDOM-1). */

@@ -82,7 +82,20 @@ function born(s: ApState, m: Mdev): void {
   }
   journal.set(m, "kvm", null);
   journal.set(m, "open", false);
+  journal.set(m, "tainted", undefined);
+  journal.set(m, "heads", new Map());
+  disown(s, m);
   if (isKnown(host.available)) journal.set(host, "available", host.available - 1);
+}
+
+/** Queues that still point to a removed mdev of this UUID (D12-4, D61-1) do not point to the new one. */
+function disown(s: ApState, m: Mdev): void {
+  const removed = new Mdev(m.uuid);
+  removed.present = false;
+  for (const queue of s.queues.values()) {
+    if (queue.owner === m) s.journal.set(queue, "owner", removed);
+    if (queue.linked === m) s.journal.set(queue, "linked", null);
+  }
 }
 
 /** A write to `remove` (MDEV-3, MDEV-4, MDEV-5). `begin`: it was entered; `end`: it returned; `whole`: both at once. */
@@ -120,6 +133,12 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
   if (m.open === true) {
     x.differs("the write waits until the mdev is closed", "it returned while the device was open", MDEV_4);
   }
+  removeMdev(x, s, m);
+  stored(x, call);
+}
+
+/** MDEV-5: the queues of the mdev are reset and released, and the mdev is gone. */
+export function removeMdev(x: Trial, s: ApState, m: Mdev): void {
   x.by(MDEV_5);
   const set = resetSet(x, s, m);
   resetQueues(x, s, set);
@@ -130,7 +149,6 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
     }
   }
   died(s, m);
-  stored(x, call);
 }
 
 /** The mdev of a queue, which may have been the removed one and now is not. */

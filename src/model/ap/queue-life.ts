@@ -98,6 +98,20 @@ export const MDEV_5_V12 = configRule(
   "p15 vfio_ap_mdev_remove",
   V12,
 );
+export const D61_1 = configRule(
+  "D61-1",
+  "Stale owner of an unlinked queue",
+  "A queue that was unlinked outside the shadow keeps its mdev; if that mdev is removed and the queue unbound before it is linked anew, freed memory is read.",
+  "vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, vfio_ap_mdev_remove_queue",
+  V61,
+);
+export const D61_3 = configRule(
+  "D61-3",
+  "Dangling table entry after an unassign",
+  "The walk that dissolves the temporary table of an unassign skips the rest of a bucket: the older of two queues in one bucket keeps its mdev and an entry in freed memory, which its removal writes.",
+  "vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain",
+  V61,
+);
 export const PLUG_5 = configRule(
   "PLUG-5",
   "Hot plug at probe",
@@ -164,7 +178,7 @@ function canFail(s: ApState, rc: number): boolean {
 /** A queue that came to an mdev which is not known may have changed a guest's shadow: what is seen is taken over. */
 function adoptAnyCommit(x: Trial, s: ApState): void {
   const seen = x.peek("apcb_set");
-  if (seen === undefined) return;
+  if (seen === undefined || isOfLater(x)) return;
   for (const m of s.mdevs.values()) {
     const before = shadowOf(m);
     const changed = refilter(x, s, m);
@@ -172,6 +186,11 @@ function adoptAnyCommit(x: Trial, s: ApState): void {
     commitIf(x, s, m, "unknown", before);
     if (x.peek("apcb_set") !== seen) return;
   }
+}
+
+/** In a scan, what is seen next may be of a later queue, or of its completion. */
+function isOfLater(x: Trial): boolean {
+  return x.operation.call.kind === "scan" && x.choose(2) === 1;
 }
 
 /** PLUG-5. */
@@ -250,6 +269,7 @@ function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
   x.by(QUEUE_7);
   const { owner } = queue;
   s.journal.set(queue, "linked", null);
+  touchFreed(x, queue, owner);
   if (isKnown(owner)) {
     if (owner !== null) unplug(x, s, owner, queue);
   } else {
@@ -258,6 +278,16 @@ function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
   resetQueue(x, s, queue);
   // A reset that ended with -EIO has freed nothing (RST-2), and nobody can after this.
   leakSaved(s, queue, RST_2);
+}
+
+/** D61-1, D61-3: from here on the kernel reads or writes freed memory, and may do anything. */
+function touchFreed(x: Trial, queue: Queue, owner: Known<Mdev | null>): void {
+  const freed = isKnown(owner) && owner !== null && owner.present === false;
+  if (freed) x.knownDefect(`${apqnText(queue.apqn)} still points to an mdev that was removed`, D61_1);
+  if (queue.dangling) x.knownDefect(`the table entry of ${apqnText(queue.apqn)} is in freed memory`, D61_3);
+  if (!freed && !queue.dangling) return;
+  x.allowCrash();
+  x.maybe("apcb_set", () => undefined);
 }
 
 /** QUEUE-6: unplugged, reset; with an mdev that has a guest the resources are freed and a reference is dropped (D12-5). */
@@ -335,6 +365,7 @@ function unplug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
 }
 
 function unplugUnknown(x: Trial, s: ApState, queue: Queue, owner: Known<Mdev | null>): void {
+  if (x.peek("apcb_set") !== undefined && isOfLater(x)) return;
   for (const m of s.mdevs.values()) {
     if (m.present === false || is<Mdev | null>(owner, m) === false) continue;
     const inShadow = and("unknown", and(has(m.shApm, queue.apid), has(m.shAqm, queue.apqi)));
@@ -352,6 +383,7 @@ export function gone(s: ApState, queue: Queue, after: Known<QueueDriver>): void 
   if (after === "absent") journal.set(queue, "order", 0);
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);
+  journal.set(queue, "dangling", false);
   clearSaved(s, queue);
   journal.set(queue, "irq", unknown);
   journal.set(queue, "strayIrq", false);

@@ -19,6 +19,8 @@ export class Queue {
   linked: Known<Mdev | null> = null;
   /** q.mdev: usually `linked`, but it may be stale (D61-1, Q-13). */
   owner: Known<Mdev | null> = null;
+  /** Its table entry lies in memory that was freed (D61-3). */
+  dangling = false;
   /** List node of the queue as dynamic-v12 keeps it (ASG-6): the next one, and where it hangs. */
   next: Queue | null = null;
   at: Place | null = null;

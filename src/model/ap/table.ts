@@ -74,6 +74,7 @@ export function link(s: ApState, m: Mdev, queue: Queue): void {
   const { journal } = s;
   journal.set(queue, "linked", m);
   journal.set(queue, "owner", m);
+  journal.set(queue, "dangling", false);
   journal.set(queue, "linkedAt", s.tick());
   if (literal(s)) insert(s, m, queue);
 }
