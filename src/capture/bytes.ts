@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-/** Bytes read at a time. */
-const CHUNK = 256 * 1024;
+/** Bytes read at a time: some hundred lines. More would wait longer, and be copied by each collection of garbage. */
+const CHUNK = 64 * 1024;
 
 /** The bytes of a file, however it is given: looked into at its beginning first, then read through once. */
 export interface ByteSource {
