@@ -3,14 +3,13 @@
  * changes how fast it does the next thing, and its peak of memory; so each number comes from a fresh one.
  */
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { FileBytes } from "../../src/capture/bytes.js";
 import type { Capture } from "../../src/capture/capture.js";
 import { allImporters } from "../../src/capture/importers.js";
 import { LineCutter } from "../../src/capture/lines.js";
 import { openCapture } from "../../src/capture/open.js";
-import { check } from "../../src/check/check.js";
-import { systemsFor } from "../../src/check/systems.js";
+import { check, checkCapture } from "../../src/check/check.js";
 import type { Event } from "../../src/event/event.js";
 import { readKce } from "../../src/event/kce.js";
 import type { Format, Sink } from "../../src/ingest/importer.js";
@@ -21,10 +20,13 @@ import type { Operation } from "../../src/operation/operation.js";
 export interface Sample {
   /** Time of the measured stretch alone, without what was prepared for it. */
   readonly seconds: number;
+  /**
+   * Processor time of its thread, where the system tells (Linux), else the time: what else the machine does moves it less.
+   * Threads of the engine, which compile and collect garbage beside, are not in it.
+   */
+  readonly cpuSeconds: number;
   /** How much was done: lines, events, operations. */
   readonly count: number;
-  /** Processor time of the whole process, all threads: less moved by what else the machine does. */
-  readonly cpuSeconds: number;
   /** Peak resident memory of the process, MB (10^6 bytes). */
   readonly peakMB: number;
   /** Of a check: what the report says. */
@@ -33,19 +35,36 @@ export interface Sample {
   readonly checked?: number;
 }
 
-interface Measured {
-  readonly seconds: number;
-  readonly count: number;
-  readonly verdict?: string;
-  readonly operations?: number;
-  readonly checked?: number;
+type Measured = Omit<Sample, "peakMB">;
+
+/** Takes the time from its making on. */
+class Stopwatch {
+  readonly #begin = process.hrtime.bigint();
+  readonly #cpuBegin = cpuNanoseconds();
+
+  read(): { readonly seconds: number; readonly cpuSeconds: number } {
+    const seconds = Number(process.hrtime.bigint() - this.#begin) / 1e9;
+    const cpu = cpuNanoseconds();
+    const known = cpu !== undefined && this.#cpuBegin !== undefined;
+    return { seconds, cpuSeconds: known ? (cpu - this.#cpuBegin) / 1e9 : seconds };
+  }
+}
+
+/** Processor time of the main thread so far; undefined where the system does not tell. */
+function cpuNanoseconds(): number | undefined {
+  try {
+    const text = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1");
+    return Number(text.split(" ")[0]);
+  } catch {
+    return undefined;
+  }
 }
 
 const READ = 1024 * 1024;
 
 /** The lines of files: how fast bytes come in at all. */
 function countLines(paths: readonly string[]): Measured {
-  const begin = process.hrtime.bigint();
+  const watch = new Stopwatch();
   const buffer = Buffer.allocUnsafe(READ);
   let count = 0;
   for (const path of paths) {
@@ -56,14 +75,14 @@ function countLines(paths: readonly string[]): Measured {
     }
     closeSync(file);
   }
-  return { seconds: secondsSince(begin), count };
+  return { ...watch.read(), count };
 }
 
 /** The events of a file of text. */
 async function importText(format: Format, path: string): Promise<Measured> {
   const importer = allImporters.of(format);
   if (importer === undefined) throw new Error(`no importer for ${format}`);
-  const begin = process.hrtime.bigint();
+  const watch = new Stopwatch();
   let count = 0;
   const sink: Sink = {
     event: () => {
@@ -78,17 +97,17 @@ async function importText(format: Format, path: string): Promise<Measured> {
   const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
   for await (const chunk of new FileBytes(path).stream()) cutter.pushBytes(chunk);
   parser.end(cutter.end());
-  return { seconds: secondsSince(begin), count };
+  return { ...watch.read(), count };
 }
 
 /** The events of a .kce file. */
 async function importKce(path: string): Promise<Measured> {
-  const begin = process.hrtime.bigint();
+  const watch = new Stopwatch();
   let count = 0;
   for await (const item of readKce(new FileBytes(path).stream(), path)) {
     if (item.kind === "events") count += item.events.length;
   }
-  return { seconds: secondsSince(begin), count };
+  return { ...watch.read(), count };
 }
 
 async function eventsOf(path: string): Promise<{ readonly capture: Capture; readonly events: readonly Event[] }> {
@@ -103,46 +122,45 @@ async function eventsOf(path: string): Promise<{ readonly capture: Capture; read
 async function assemble(path: string): Promise<Measured> {
   const { events } = await eventsOf(path);
   let count = 0;
-  const begin = process.hrtime.bigint();
+  const watch = new Stopwatch();
   const assembler = new ApAssembler((group: readonly Operation[]) => {
     count += group.length;
   });
   for (const event of events) assembler.push(event);
   assembler.finish();
-  return { seconds: secondsSince(begin), count };
+  return { ...watch.read(), count };
 }
 
-/** The operations that a whole system, assembler and model, judges; the bench takes the assembler's time off. */
+/** A capture whose events are at hand, to its verdict; the bench takes the assembler's time off. */
 async function judge(path: string): Promise<Measured> {
   const { capture, events } = await eventsOf(path);
-  const [system] = systemsFor(capture);
-  if (system === undefined) throw new Error("no system");
-  const run = system.start(capture, {
-    profiles: [],
-    facts: {},
-    maxDivergences: 100,
-    onJudged: undefined,
-    note: () => {},
-  });
-  const begin = process.hrtime.bigint();
-  for (const event of events) run.push(event);
-  run.finish();
-  return { seconds: secondsSince(begin), count: run.checker.tally.operations };
+  const atHand: Capture = {
+    path: capture.path,
+    manifest: capture.manifest,
+    manifestText: capture.manifestText,
+    expected: capture.expected,
+    sources: capture.sources,
+    environment: capture.environment,
+    diagnostics: capture.diagnostics,
+    diagnosticsLeftOut: capture.diagnosticsLeftOut,
+    events: async function* () {
+      yield events;
+    },
+  };
+  const watch = new Stopwatch();
+  const report = await checkCapture(atHand);
+  return { ...watch.read(), count: report.operations };
 }
 
 /** A capture to its verdict. */
 async function checkAll(path: string): Promise<Measured> {
-  const begin = process.hrtime.bigint();
+  const watch = new Stopwatch();
   const { captures } = await check([path]);
-  const seconds = secondsSince(begin);
+  const times = watch.read();
   const [report] = captures;
   if (report === undefined) throw new Error("no capture");
   const { verdict, events, operations, checked } = report;
-  return { seconds, count: events, verdict, operations, checked };
-}
-
-function secondsSince(begin: bigint): number {
-  return Number(process.hrtime.bigint() - begin) / 1e9;
+  return { ...times, count: events, verdict, operations, checked };
 }
 
 function measure(what: string, paths: readonly string[]): Measured | Promise<Measured> {
@@ -170,7 +188,6 @@ function measure(what: string, paths: readonly string[]): Measured | Promise<Mea
 
 const [what = "", ...paths] = process.argv.slice(2);
 const measured = await measure(what, paths);
-const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-// resourceUsage counts KiB and microseconds.
-const sample: Sample = { ...measured, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakMB: (maxRSS * 1024) / 1e6 };
+// resourceUsage counts KiB.
+const sample: Sample = { ...measured, peakMB: (process.resourceUsage().maxRSS * 1024) / 1e6 };
 process.stdout.write(`${JSON.stringify(sample)}\n`);
