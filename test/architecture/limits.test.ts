@@ -6,15 +6,49 @@ const MAX_LINES = 400;
 
 /** Files that may be longer, up to the length given, and why they are one thing all the same. */
 const longer: Readonly<Record<string, { readonly lines: number; readonly because: string }>> = {
-  "src/operation/ap/assembler.ts": {
-    lines: 460,
+  "src/model/ap/matrix.ts": {
+    lines: 480,
     because:
-      "one automaton: the transitions share the stack of each task, and half of the lines are tables of what a call can cause",
+      "assign and unassign of one number, for both sides and three profiles; a quarter are the texts of the rules",
+  },
+  "src/model/ap/read.ts": {
+    lines: 430,
+    because: "a short function an attribute that is read; a fifth are the texts of the rules",
+  },
+  "src/model/core/trial.ts": {
+    lines: 430,
+    because: "one object that a model talks to: its results, effects and reads share the cursor and the first mismatch",
+  },
+  "src/model/dawr/capability.ts": {
+    lines: 480,
+    because:
+      "checking and enabling of one capability on both kinds of descriptors; a fifth are the texts of thirteen rules",
+  },
+  "src/model/platform/info.ts": {
+    lines: 480,
+    because: "three GET_INFO ioctls that fill one kind of structure; a third are the texts of the rules",
+  },
+  "src/operation/ap/assembler.ts": {
+    lines: 520,
+    because: "one automaton: its transitions share the stack of each task; half are tables of what a call can cause",
   },
   "src/operation/ap/syscalls.ts": {
-    lines: 600,
-    because: "one decoder a system call, all over the same descriptor table; none is long",
+    lines: 620,
+    because: "a short decoder a system call, all over one descriptor table",
   },
+  "src/operation/dawr/assembler.ts": {
+    lines: 430,
+    because: "one automaton: its transitions share what is open on each task",
+  },
+  "src/operation/platform/assembler.ts": {
+    lines: 520,
+    because: "one automaton: calls, notes and probe lines complete the same open operation of a task",
+  },
+  "src/operation/platform/syscalls.ts": {
+    lines: 740,
+    because: "a short decoder a system call, all over one descriptor table",
+  },
+  "test/model/ap/steps.ts": { lines: 560, because: "the vocabulary of the worked examples: a short method a step" },
 };
 
 /** Lint rules that hold everywhere; a suppression of one needs to be listed here with its file. */
