@@ -28,10 +28,6 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     lines: 480,
     because: "three GET_INFO ioctls that fill one kind of structure; a third are the texts of the rules",
   },
-  "src/operation/ap/assembler.ts": {
-    lines: 520,
-    because: "one automaton: its transitions share the stack of each task; half are tables of what a call can cause",
-  },
   "src/operation/ap/syscalls.ts": {
     lines: 620,
     because: "a short decoder a system call, all over one descriptor table",
