@@ -220,7 +220,10 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
   resetQueues(x, s, resetSet(x, s, m));
   x.expectBracket(
     "mdev_unset_kvm",
-    (seen) => (seen.mdev === m.uuid ? undefined : `mdev_unset_kvm mdev ${seen.mdev}`),
+    (seen) =>
+      seen.mdev === m.uuid && (cleared === undefined || cleared === null || pointerFits(cleared, seen.kvm))
+        ? undefined
+        : `mdev_unset_kvm mdev ${seen.mdev} kvm ${seen.kvm}`,
     () => `mdev_unset_kvm mdev ${m.uuid}`,
     rule,
   );

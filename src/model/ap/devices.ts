@@ -66,7 +66,7 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   }
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
   const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
-  const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
+  const m = group?.mdev ?? (line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : undefined);
   if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
   const masks = x.peek("apcb_set");
   const pointer = line?.kind === "mdev_set_kvm" ? line.kvm : masks?.kvm;
@@ -101,7 +101,7 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
 function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-open" }>): void {
   const group = call.group === undefined ? undefined : groupAt(s, call.group.group);
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
-  const m = line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : group?.mdev;
+  const m = group?.mdev ?? (line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : undefined);
   if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
   // KVM-15: the module reference, or the second notifier, can fail.
   if (x.observedSuccess === false && x.refuse("unknown", ["ENODEV", "ENOMEM", "EBUSY"], KVM_15)) return;
@@ -149,10 +149,14 @@ function opened(
 
 /** The mdev of a device descriptor: known from its open, its group, or a line of this operation. */
 function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): Mdev | undefined {
-  const line = x.bracketList().find((seen) => seen.kind === "mdev_unset_kvm");
-  if (line?.kind === "mdev_unset_kvm") return mdevAt(s, line.mdev);
   const device = s.devices.get(id);
-  if (device !== undefined && isKnown(device.mdev)) return device.mdev;
+  const line = x.bracketList().find((seen) => seen.kind === "mdev_unset_kvm");
+  const shown = line?.kind === "mdev_unset_kvm" ? mdevAt(s, line.mdev) : undefined;
+  if (device !== undefined && isKnown(device.mdev)) {
+    // Old profiles, where a VM can have opened two devices: which descriptor is whose is told by the line.
+    return s.parameters.old && shown !== undefined && shown.open !== false ? shown : device.mdev;
+  }
+  if (shown !== undefined) return shown;
   const clear = x.peek("apcb_clear");
   const guest = clear === undefined ? undefined : guestByPointer(s, clear.kvm);
   if (guest !== undefined && isKnown(guest.hook) && guest.hook !== null) return guest.hook;

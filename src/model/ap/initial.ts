@@ -102,6 +102,7 @@ interface MdevTexts {
 function readSnapshot(s: ApState, setting: Setting, facts: Facts): void {
   const mdevs = new Map<string, MdevTexts>();
   let anyQueue = false;
+  let scans: number | undefined;
   for (const { path, value } of setting.environment) {
     const link = groupLink(path, value);
     if (link !== undefined) {
@@ -112,16 +113,17 @@ function readSnapshot(s: ApState, setting: Setting, facts: Facts): void {
     const attribute = attributeOf(path);
     if (attribute === undefined) continue;
     anyQueue ||= attribute.on === "queue";
+    if (attribute.on === "bus" && attribute.name === "scans") scans = decimal(value);
     readAttribute(s, attribute, value, mdevs);
   }
   if (!s.parameters.dynamic) forgetConfiguration(s);
   s.host.devicesListed = anyQueue || isKnown(s.host.loaded);
   if (anyQueue && !isKnown(s.host.apInstructions)) s.host.apInstructions = true;
-  orderOfQueues(s);
+  orderOfQueues(s, scans);
   copyToDriver(s);
   for (const [uuid, texts] of mdevs) addMdev(s, uuid, texts);
   countHidden(s, facts);
-  linkQueues(s);
+  linkQueues(s, scans);
 }
 
 /** aqic-v9 tells nobody of a changed configuration: after the first scan without a line it can be any. */
@@ -264,9 +266,16 @@ function driverName(target: string): "vfio_ap" | "default" {
   return target.slice(target.lastIndexOf("/") + 1) === "vfio_ap" ? "vfio_ap" : "default";
 }
 
-/** A machine that was not changed since boot made its queues in ascending order; whether it was is not recorded. */
-function orderOfQueues(s: ApState): void {
-  for (const queue of s.queues.values()) queue.order = 0;
+/**
+ * `scans` is 1: the one scan since the start of the machine made all its queues, adapters and then domains ascending
+ * (NOND-6). After a further scan the order in which they were made is not recorded.
+ */
+function orderOfQueues(s: ApState, scans: number | undefined): void {
+  if (scans !== 1) return;
+  for (const queue of [...s.queues.values()].sort((a, b) => a.apqn - b.apqn)) {
+    s.clock.now++;
+    queue.order = s.clock.now;
+  }
 }
 
 /** md.info follows the configuration of the last scan in the profiles with hot plug; aqic-v9 read it at module load. */
@@ -312,7 +321,7 @@ function countHidden(s: ApState, facts: Facts): void {
 }
 
 /** Queues of vfio_ap that an mdev has assigned are linked to it (INV-10); what else they went through is not known. */
-function linkQueues(s: ApState): void {
+function linkQueues(s: ApState, scans: number | undefined): void {
   for (const queue of s.queues.values()) {
     if (queue.driver !== "vfio_ap") continue;
     queue.resetRc = unknown;
@@ -326,14 +335,18 @@ function linkQueues(s: ApState): void {
       queue.owner = s.parameters.dynamic ? m : oneOf<Mdev | null>([null, m]);
     }
     if (queue.linked !== null) continue;
-    if (s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue);
+    if (s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue, scans);
     // A queue that was unlinked outside the shadow keeps its owner (D61-1).
     else if (s.parameters.dynamic) queue.owner = oneOf<Mdev | null>([null, ...s.mdevs.values()]);
   }
 }
 
-/** No mdev exists: nothing can be registered for the queue. Its last reset may still have failed. */
-function atRest(queue: Queue): void {
+/**
+ * No mdev exists: nothing can be registered for the queue. Its last reset may still have failed (RST-5), but not where
+ * the one scan since the start of the machine has just made it: the driver resets queues of mdevs only.
+ */
+function atRest(queue: Queue, scans: number | undefined): void {
+  if (scans === 1) queue.resetRc = 0;
   queue.savedIsc = null;
   queue.savedNib = null;
   queue.heldBy = null;

@@ -215,7 +215,7 @@ function isZero(m: Mdev): boolean {
 /** A queue object as the probe makes it; `madeNow`: by a scan, which made the device itself. */
 function fresh(s: ApState, queue: Queue, madeNow: boolean): void {
   const { journal } = s;
-  if (queue.driver === "absent") journal.set(queue, "order", madeNow ? s.tick() : 0);
+  if (is<QueueDriver>(queue.driver, "absent") !== false) journal.set(queue, "order", madeNow ? s.tick() : 0);
   journal.set(queue, "driver", "vfio_ap");
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);

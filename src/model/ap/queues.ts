@@ -54,7 +54,9 @@ export function isReserved(s: ApState, apqn: number): Tri {
 
 /**
  * The driver of a queue as it can be by now. vfio_ap's queues come and go with a recorded line; the others can come and
- * go in scans that leave none (SCAN-7): a device may have vanished, a missing one may have been made.
+ * go in scans that leave none (SCAN-7): a missing device may have been made, and one may have vanished where the scans
+ * that take something out of the configuration leave no line either. That a queue stops to answer while the
+ * configuration still names it is not considered.
  */
 export function driverNow(x: Trial, s: ApState, queue: Queue): Known<QueueDriver> {
   const { driver } = queue;
@@ -64,10 +66,16 @@ export function driverNow(x: Trial, s: ApState, queue: Queue): Known<QueueDriver
   if (!isKnown(driver)) return driver;
   const there = configured(s, queue.apqn);
   if (there === false) return "absent";
+  if (driver !== "absent" && stays(x, s, there)) return driver;
   const made: QueueDriver[] = isReserved(s, queue.apqn) === false ? ["none"] : ["default"];
   if (isReserved(s, queue.apqn) === "unknown") made.push("none");
   if (!x.observability.sees("queue_probe")) made.push("vfio_ap");
   return oneOf<QueueDriver>([...new Set<QueueDriver>([driver, "absent", ...made])]);
+}
+
+/** Whether a device that was there still is: the configuration names it, and a change of that leaves a line. */
+function stays(x: Trial, s: ApState, there: Tri): boolean {
+  return there === true && s.parameters.dynamic && s.host.qci === true && x.observability.sees("cfg_changed");
 }
 
 /** Whether vfio_ap can take queues of that adapter (DRV-2). */

@@ -50,7 +50,6 @@ export function queuesReset(x: Trial): readonly number[] {
 /** Bus order; queues whose creation was not seen have no place in it, and come when the recording shows them. */
 function inBusOrder(x: Trial, s: ApState): readonly Queue[] {
   const queues = [...s.queues.values()].sort((a, b) => a.order - b.order || a.apqn - b.apqn);
-  if (queues.every((queue) => queue.order > 0)) return queues;
   const rank = new Map(queuesShown(x).map((apqn, place) => [apqn, place]));
   const placeOf = (queue: Queue): number => rank.get(queue.apqn) ?? rank.size;
   const shown = queues.sort((a, b) => placeOf(a) - placeOf(b));
@@ -79,8 +78,17 @@ function revise(x: Trial, s: ApState, queue: Queue): void {
     probe(x, s, queue);
     return;
   }
+  if (now === "default" && want === false && mustCome(x, s, queue) && !x.lenient) {
+    probe(x, s, queue);
+    return;
+  }
   const after = afterRevision(x, s, queue, drivers(isKnown(queue.driver) ? queue.driver : now), want);
   if (queue.driver !== after) settleUnseen(s, queue, after);
+}
+
+/** Whether vfio_ap certainly takes a queue that a default driver gives back, and the recording shows it. */
+function mustCome(x: Trial, s: ApState, queue: Queue): boolean {
+  return x.certain("queue_probe") && and(takesType(s, queue.apid), is(s.host.loaded, true)) === true;
 }
 
 /** What a queue can be after a mask change that left no line of it (DRV-4): what would have left one is out. */

@@ -16,7 +16,7 @@ import { and, is, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commitIf, masked, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
-import { leave, probe } from "./queue-life.js";
+import { gone, leave, probe } from "./queue-life.js";
 import { configured, DRV_1, isReserved, queueAt } from "./queues.js";
 import { NOND_6, queuesReset } from "./revise.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
@@ -302,9 +302,10 @@ export function queuesOfScan(x: Trial, s: ApState): void {
   }
   if (!x.certain("queue_remove")) for (const apqn of queuesReset(x)) removed(x, s, apqn);
   for (const queue of s.queues.values()) {
-    if (queue.driver !== "vfio_ap" || configured(s, queue.apqn) !== false) continue;
+    if (queue.driver === "absent" || configured(s, queue.apqn) !== false) continue;
     // Its adapter or domain is not in the configuration any more: the scan removes the device (SCAN-2, SCAN-3).
-    leave(x, s, queue, "absent");
+    if (queue.driver === "vfio_ap") leave(x, s, queue, "absent");
+    else gone(s, queue, "absent");
   }
 }
 
