@@ -73,6 +73,7 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
     case "shutOff":
     case "linesUnknown":
     case "declaredSilent":
+    case "active":
       return a === true || b === true;
     case "silent":
     case "noted":

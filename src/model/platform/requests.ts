@@ -5,6 +5,7 @@ import type { Trial } from "../core/trial.js";
 import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";
 import { containerIoctl, groupIoctl } from "./groups.js";
+import { assumeSilence } from "./hardware.js";
 import { deviceFeature, getInfo, getIrqInfo, getRegionInfo } from "./info.js";
 import { NOT_BY_RESET } from "./open.js";
 import { platformRule } from "./profile.js";
@@ -26,7 +27,8 @@ export const VDEV_10 = platformRule(
 
 /** An ioctl of the VFIO family, or on a VFIO file. */
 export function vfioIoctl(x: Trial, s: PlatformState, call: VfioIoctl): void {
-  const { target } = call;
+  const { target, argument } = call;
+  if (argument.kind === "bytes" || argument.kind === "header") assumeSilence(s);
   switch (target.kind) {
     case "container":
       containerIoctl(x, s, call, target.container);

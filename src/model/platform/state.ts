@@ -172,8 +172,10 @@ export class Machine {
   nrIrqs: Known<number> = unknown;
   /** Facts name the devices: one that they do not name is not there. */
   devicesNamed = false;
-  /** No line changed but those that notes tell of (3.3, 5.2). */
-  silent = true;
+  /** No line changed but those that notes tell of (3.3, 5.2): so it is taken where structures are recorded, notes or probes. */
+  silent = false;
+  /** Something ended that: a note of hardware, a region write. */
+  active = false;
   /** The program said that the hardware is silent: nothing ends that. */
   declaredSilent = false;
   /** Installs of mask and unmask eventfds so far. */
