@@ -56,6 +56,18 @@ export const APCB_7 = configRule(
   "Only a commit of the shadow and a clear write the guest's CRYCB; with a guest the block equals the shadow, cut to the format.",
   "vfio_ap_mdev_update_guest_apcb; kvm-s390.c:kvm_arch_crypto_set_masks",
 );
+export const APCB_8 = configRule(
+  "APCB-8",
+  "Format of the CRYCB",
+  "The shadow reaches the guest cut to the room of its block: 64 adapters and 16 domains in formats 0 and 1. The limits of the mdev make that lossless, except for a guest without facility 76 on a host with APXA.",
+  "kvm-s390.c:kvm_s390_set_crycb_format, kvm_arch_crypto_set_masks",
+);
+export const APCB_9 = configRule(
+  "APCB-9",
+  "Empty side",
+  "Adapters without domains, or domains without adapters, are legal and give the guest no queue.",
+  "vfio_ap_mdev_update_guest_apcb",
+);
 export const NOND_7 = configRule(
   "NOND-7",
   "Number of apcb_set events",
@@ -242,7 +254,7 @@ function learnFromFilter(s: ApState, m: Mdev): void {
   }
 }
 
-/** KVM-11: the guest runs with the shadow. */
+/** KVM-11, APCB-8, APCB-9: the guest runs with the shadow, whatever of it its block has room for, one side alone too. */
 function loadGuest(s: ApState, guest: Guest, m: Mdev): void {
   s.journal.set(guest, "apm", m.shApm);
   s.journal.set(guest, "aqm", m.shAqm);

@@ -56,7 +56,7 @@ function otherDriver(x: Trial, call: AttributeWrite): void {
 }
 
 function bind(x: Trial, s: ApState, queue: Queue, driver: string, call: AttributeWrite): void {
-  x.by(DRV_5, DRV_1);
+  x.by(DRV_5, DRV_1, DRV_2);
   const now = driverNow(x, s, queue);
   const absent = is<QueueDriver>(now, "absent");
   if (x.refuse(absent, "ENODEV", DRV_5)) {

@@ -12,6 +12,12 @@ import { scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 
+export const BUS_2 = configRule(
+  "BUS-2",
+  "Masks at boot",
+  "All ones without a kernel parameter; with one, zeros changed by its text as by a write, and all zeros where it does not parse. A recording that begins later knows the masks from its snapshot alone.",
+  "ap_bus.c:ap_perms_init",
+);
 export const MASK_1 = configRule(
   "MASK-1",
   "Order of a mask write",

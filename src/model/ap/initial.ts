@@ -4,7 +4,7 @@ import { exactly, noBits, unknownBits } from "../core/bits.js";
 import { isKnown, oneOf, unknown } from "../core/known.js";
 import type { Setting } from "../core/model.js";
 import { parseControl, parseMatrix } from "./matrix-text.js";
-import { type ApParameters, isApProfile } from "./profile.js";
+import { type ApParameters, configRule, isApProfile } from "./profile.js";
 import { ApState, Card, Group, Mdev, Queue } from "./state.js";
 
 /** Facts of the AP system (design section 3): inputs that the specs name and that no recorder shows. */
@@ -277,6 +277,13 @@ function orderOfQueues(s: ApState, scans: number | undefined): void {
     queue.order = s.clock.now;
   }
 }
+
+export const APCB_10 = configRule(
+  "APCB-10",
+  "Machine without QCI",
+  "The driver's copy of the configuration is empty, and no configuration change ever comes. linux-6.1: every shadow stays empty for ever, while links, interrupts and resets work. dynamic-v12: a guest starts without adapters, and assigns or probes bring them in. aqic-v9: nothing special.",
+  "vfio_ap_ops.c:vfio_ap_mdev_filter_matrix; p10 vfio_ap_mdev_init_apcb",
+);
 
 /** md.info follows the configuration of the last scan in the profiles with hot plug; aqic-v9 read it at module load. */
 function copyToDriver(s: ApState): void {

@@ -77,6 +77,19 @@ export const SHARE_2 = configRule(
   "An assign answers EADDRINUSE, a mask write EBUSY.",
   "vfio_ap_ops.c:vfio_ap_mdev_verify_no_sharing",
 );
+export const CDOM_3 = configRule(
+  "CDOM-3",
+  "No implicit control domains",
+  "Assigning a usage domain assigns no control domain.",
+  "vfio_ap_ops.c:assign_domain_store",
+);
+export const NOND_2 = configRule(
+  "NOND-2",
+  "Locks are waited for",
+  "No store of linux-6.1 answers EAGAIN, or EBUSY because of a lock: it takes as long as it takes.",
+  "vfio_ap_ops.c:assign_adapter_store",
+  V61,
+);
 export const GRAMMAR_N = configRule(
   "2.4",
   "Grammar of numbers",
@@ -103,7 +116,7 @@ export type Side = "adapter" | "domain";
 
 /** A write to assign_adapter or assign_domain (ASG-1). */
 export function assign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
-  x.by(ASG_1);
+  x.by(ASG_1, CDOM_3);
   switch (s.parameters.profile) {
     case "aqic-v9":
       assignStatic(x, s, m, side, call);
@@ -119,6 +132,7 @@ export function assign(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribut
 
 /** ASG-1, column linux-6.1. */
 function assignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  x.by(NOND_2);
   const n = numberWritten(x, s, m, side, call, ASG_1);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;

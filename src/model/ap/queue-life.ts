@@ -13,6 +13,12 @@ import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Mdev, Queue, QueueDriver } from "./state.js";
 import { ASG_6, bucketOf, link, removeNode, unlink } from "./table.js";
 
+export const DRV_3 = configRule(
+  "DRV-3",
+  "A new queue device",
+  "It is offered to the drivers in the order of their registration; by masks and types at most one of them takes it.",
+  "driver core; ap_bus.c:ap_bus_match",
+);
 export const DRV_7 = configRule(
   "DRV-7",
   "Resets around binding",
@@ -136,6 +142,7 @@ export const PLUG_7 = configRule(
 
 /** DRV-8, PLUG-5: vfio_ap probes a queue; false if that failed and left nothing (QUEUE-4). */
 export function probe(x: Trial, s: ApState, queue: Queue): boolean {
+  if (queue.driver === "absent") x.by(DRV_3);
   x.by(DRV_8, QUEUE_1, s.parameters.dynamic ? QUEUE_3 : QUEUE_2);
   const failed = x.bracket("queue_probe", (seen) =>
     seen.apqn === queue.apqn && canFail(s, seen.rc) ? undefined : "no failure",

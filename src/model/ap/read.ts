@@ -28,6 +28,13 @@ export const SHOW_2 = configRule(
   "vfio_ap_ops.c:guest_matrix_show",
   V12_V61,
 );
+export const INV_16 = configRule(
+  "INV-16",
+  "guest_matrix shows the shadow",
+  "The text parses back to exactly the shadow.",
+  "vfio-ap-config 6",
+  V12_V61,
+);
 export const SHOW_3 = configRule(
   "SHOW-3",
   "control_domains",
@@ -255,6 +262,7 @@ function readMdev(x: Trial, s: ApState, attribute: Attribute & { on: "mdev" }, c
       );
       break;
     case "guest_matrix":
+      x.by(INV_16);
       readMatrix(
         x,
         call,

@@ -62,6 +62,12 @@ export const RST_7 = aqicRule(
   "0 if all were reset, else the value of the last queue that failed; all are tried.",
   "vfio_ap_mdev_reset_queues",
 );
+export const NOND_8 = configRule(
+  "NOND-8",
+  "What a reset answers",
+  "The order of the resets is fixed, their response codes and durations are input; after code 02 the driver tries once more.",
+  "vfio_ap_mdev_reset_queue",
+);
 export const PLUG_4 = configRule(
   "PLUG-4",
   "Resets at unassign",
@@ -142,7 +148,7 @@ export type ResetAnswer = number | undefined;
 
 /** Resets queues one after the other, in the order given (RST-6, RST-7). */
 export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate[]): ResetAnswer {
-  x.by(RST_6, RST_8, QUEUE_10);
+  x.by(RST_6, RST_8, NOND_8, QUEUE_10);
   const { result } = x.operation;
   const implied = x.operation.call.kind === "device-ioctl" && result.kind === "value" ? 0 : undefined;
   let answer: ResetAnswer = 0;

@@ -16,6 +16,7 @@ import * as groups from "./groups.js";
 import * as guestFacts from "./guest-facts.js";
 import * as hardware from "./hardware.js";
 import * as hook from "./hook.js";
+import * as initial from "./initial.js";
 import * as invariants from "./invariants.js";
 import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
@@ -52,6 +53,7 @@ export const apRules: readonly Rule[] = [
   guestFacts,
   hardware,
   hook,
+  initial,
   invariants,
   ledger,
   matrix,
