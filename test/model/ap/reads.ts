@@ -15,6 +15,17 @@ export function reads(world: World, attribute: Attribute, text: string, where: s
   world.perform(operation, name, { errnos: going ? ["ENODEV"] : [], anyResult: false });
 }
 
+/** A read whose value is input: any text of its form would do, and nothing else. */
+export function readsForm(world: World, attribute: Attribute, text: string, where: string): void {
+  const name = `${where}: read of ${attribute.name}`;
+  for (const other of [text.slice(0, -1), `${text}\n`, `x${text}`, "", "x\n", text.replace("\n", " \n")]) {
+    const read = operationOf("read", readOf(attribute, other), { kind: "value", value: other.length }, []);
+    if (!world.refuses(read)) throw new Error(`${name}: not refused: ${JSON.stringify(other)}`);
+  }
+  const operation = operationOf("read", readOf(attribute, text), { kind: "value", value: text.length }, []);
+  world.perform(operation, name, { errnos: ["ENODEV"], anyResult: false });
+}
+
 /** The text with a line less, a line more, its last newline lost, or one character changed. */
 function otherTexts(text: string): readonly string[] {
   const lines = text.split("\n").slice(0, -1);

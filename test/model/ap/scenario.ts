@@ -107,7 +107,8 @@ function checkTexts(world: World, step: Step, cell: Cell, where: string): void {
     const stated = cell.matrix.get(book.name === (step.mdev ?? "A") && cell.matrix.has("") ? "" : book.name);
     const matrix = entriesText(book.matrix);
     if (stated !== undefined) expect(matrix, `${where}: matrix`).toBe(stated);
-    reads(world, world.attributeOf(book.name, "matrix"), fileText(matrix), where);
+    // SHOW-4: of a text that overruns its page the first 4095 bytes are read.
+    reads(world, world.attributeOf(book.name, "matrix"), fileText(matrix).slice(0, 4095), where);
     if (world.profile !== "V9") {
       reads(world, world.attributeOf(book.name, "guest_matrix"), fileText(entriesText(book.shadow)), where);
     }

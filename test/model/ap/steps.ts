@@ -7,7 +7,7 @@ import type { Cell, ExpectedResult, Happening } from "./cell.js";
 import type { Latitude } from "./mutations.js";
 import { apqn, hex, minus, type Numbers, plus, productOf, setOf } from "./notation.js";
 import { apcbSet, failed, maskOfNumbers, operationOf, pqapDisable, resetLines, writeOf } from "./observed.js";
-import { reads } from "./reads.js";
+import { reads, readsForm } from "./reads.js";
 import {
   type GuestBook,
   type Masks,
@@ -163,6 +163,14 @@ class MdevSteps {
 
   create(): Step {
     return this.step("create", (world, _cell, where) => create(world, this.name, where));
+  }
+
+  /** A second mdev under the same UUID. */
+  createAgain(): Step {
+    return this.step("create with its UUID", (world, cell, where) => {
+      const call = writeOf({ on: "mdev-type", name: "create" }, `${world.mdev(this.name).uuid}\n`);
+      world.perform(operationOf("create", call, resultOf(cell.result, 37), []), where);
+    });
   }
 
   assignAdapter(text: string): Step {
@@ -512,6 +520,13 @@ export function read(attribute: Attribute): Step {
   return step(`read ${attribute.name}`, undefined, (world, cell, where) =>
     reads(world, attribute, cell.text ?? "", where),
   );
+}
+
+/** A read of something that is input: the cell says `reads` and the text. */
+export function readForm(attribute: Attribute): Step {
+  return step(`read ${attribute.name}`, undefined, (world, cell, where) => {
+    readsForm(world, attribute, cell.text ?? "", where);
+  });
 }
 
 /** A write of exactly these bytes to an attribute of the bus, a card or a queue. */

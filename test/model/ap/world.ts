@@ -131,7 +131,8 @@ export class World {
   broken(): readonly string[] {
     const { mdevs, queues, guests, host } = this.state;
     const touched = new Set<object>([host, ...mdevs.values(), ...queues.values(), ...guests.values()]);
-    return [...new Set(brokenInvariants(this.state, touched).map(({ rule }) => rule.id.slice("ap-config/".length)))];
+    const names = brokenInvariants(this.state, touched).map(({ rule }) => rule.id);
+    return [...new Set(names.filter((id) => id.startsWith("ap-config/")).map((id) => id.slice("ap-config/".length)))];
   }
 }
 
