@@ -24,7 +24,7 @@ export function queueAt(s: ApState, apqn: number): Queue {
   const known = s.queues.get(apqn);
   if (known !== undefined) return known;
   const queue = new Queue(apqn);
-  queue.driver = neverSeen(s, apqn);
+  queue.driver = neverSeen(s);
   if (queue.driver !== "absent") {
     queue.linked = unknown;
     queue.owner = unknown;
@@ -38,7 +38,7 @@ export function queueAt(s: ApState, apqn: number): Queue {
 }
 
 /** A queue that nothing mentioned: absent where the snapshot lists the devices, else not known. */
-function neverSeen(s: ApState, _apqn: number): Known<QueueDriver> {
+function neverSeen(s: ApState): Known<QueueDriver> {
   return s.host.devicesListed ? "absent" : unknown;
 }
 

@@ -92,9 +92,8 @@ export interface Candidate {
  * @throws Hang where a look-up never ends.
  */
 export function resetSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
-  if (s.parameters.old) return matrixSet(x, s, m);
   meetObserved(x, s);
-  return tableOf(s, m);
+  return s.parameters.old ? matrixSet(x, s, m) : tableOf(s, m);
 }
 
 /** A queue that came unseen is met by its reset for the first time. */
@@ -117,7 +116,7 @@ function tableOf(s: ApState, m: Mdev): Candidate[] {
 /** Adapters ascending, domains ascending: every APQN (aqic-v9), or those that the table finds (dynamic-v12). */
 function matrixSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
   const found: Candidate[] = [];
-  for (const apqn of apqnsToReset(x, s, m)) {
+  for (const apqn of apqnsToReset(s, m)) {
     const assigned = and(has(m.apm, apqn >> 8), has(m.aqm, apqn & 0xff));
     if (assigned === false) continue;
     const queue = s.queues.get(apqn);
@@ -134,12 +133,11 @@ function matrixSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
 }
 
 /** The APQNs that a matrix has, or may have: those where a reset can be seen or would change something known. */
-function apqnsToReset(x: Trial, s: ApState, m: Mdev): readonly number[] {
+function apqnsToReset(s: ApState, m: Mdev): readonly number[] {
   if (isExact(m.apm) && isExact(m.aqm)) {
     const domains = bitsOf(m.aqm.ones);
     return bitsOf(m.apm.ones).flatMap((apid) => domains.map((apqi) => (apid << 8) | apqi));
   }
-  meetObserved(x, s);
   return [...s.queues.keys()].sort((a, b) => a - b);
 }
 

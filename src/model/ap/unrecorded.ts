@@ -20,6 +20,12 @@ export function unrecorded(x: Trial, s: ApState): void {
   takeEffects(x, s);
 }
 
+/** What follows an operation in its task is a call that nobody recorded. */
+export function followed(x: Trial, s: ApState): void {
+  for (const effect of x.rest()) takeEffect(s, effect);
+  x.takeAll();
+}
+
 /** Takes everything observed over into the state, without judging it. */
 export function takeEffects(x: Trial, s: ApState): void {
   for (const { effect } of x.operation.effects) takeEffect(s, effect);
@@ -140,6 +146,7 @@ function forgetAllPins(s: ApState): void {
     s.journal.set(queue, "savedNib", unknown);
     s.journal.set(queue, "savedIsc", unknown);
     s.journal.set(queue, "heldBy", unknown);
+    if (s.parameters.profile === "aqic-v9") s.journal.set(queue, "owner", unknown);
   }
 }
 

@@ -15,7 +15,12 @@ export function forgetUnseen(x: Trial, s: ApState): void {
     observability.sees("queue_remove") &&
     (!s.parameters.dynamic || observability.sees("cfg_changed"));
   if (!scansSeen) widenScans(s);
-  if (!observability.syscalls || s.host.unseenCalls) widenCalls(x, s);
+  if (callsUnseen(x, s)) widenCalls(x, s);
+}
+
+/** Whether somebody's system calls leave no line. */
+export function callsUnseen(x: Trial, s: ApState): boolean {
+  return !x.observability.syscalls || s.host.unseenCalls;
 }
 
 /**
