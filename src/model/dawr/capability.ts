@@ -411,9 +411,10 @@ function enableHcall(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   const byHv = hvHcalls.has(hcall.lo);
   const isHv: Tri = isKnown(vm.kind) ? vm.kind === "HV" : "unknown";
   const field = gateField(hcall.lo);
-  const byPr: Tri = field === undefined ? "unknown" : field === "setMode" && parameters.prSetMode;
+  // What KVM-HV does not know, KVM-PR does not know either.
+  const byPr: Tri = field === undefined ? (byHv ? "unknown" : false) : field === "setMode" && parameters.prSetMode;
   const implemented = or(and(isHv, byHv), and(not(isHv), byPr));
-  if (field === undefined && isHv !== true && !(isHv === false && !byHv)) {
+  if (field === undefined && isHv !== true && byHv) {
     x.cannotCheck("which hcalls KVM-PR implements is not in the rules");
     return;
   }

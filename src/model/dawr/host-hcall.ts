@@ -142,19 +142,15 @@ function consistent(x: Trial, call: HostHcall): boolean {
     return true;
   }
   const nested = call.number === H_ENTER_NESTED;
-  if (!tooHard && ret !== ANSWERED && !nested && isModelled(call.number)) {
+  if (!tooHard && ret !== ANSWERED && !nested) {
     x.differs(`ret=${ANSWERED}`, `ret=${ret}`, HSM_16);
     return true;
   }
-  if (tooHard && ret !== LEFT && isModelled(call.number)) {
+  if (tooHard && ret !== LEFT) {
     x.differs(`ret=${LEFT}`, `ret=${ret}`, HSM_16);
     return true;
   }
   return false;
-}
-
-function isModelled(number: number | undefined): boolean {
-  return number === H_SET_MODE || number === H_SET_DABR || number === H_SET_XDABR || number === H_ENTER_NESTED;
 }
 
 function dispatch(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {

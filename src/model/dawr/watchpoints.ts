@@ -41,7 +41,7 @@ export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: Watc
       return;
     }
     x.by(GUEST_3);
-    clear(s, cpu, slot);
+    clear(x, s, cpu, slot, call.event);
     return;
   }
   const wrong =
@@ -60,7 +60,7 @@ type SlotName = "slot0" | "slot1";
  * A slot is cleared: its event is gone, or is hit. A hit clears every slot in order (GUEST-5); the clear of a slot that is
  * free for certain tells one, and then the other slot keeps its event until it is cleared once more.
  */
-function clear(s: DawrState, cpu: GuestCpu, name: SlotName): void {
+function clear(x: Trial, s: DawrState, cpu: GuestCpu, name: SlotName, event: Event | undefined): void {
   const { journal } = s;
   const before = cpu[name];
   const two = s.host.dawr1 !== false;
@@ -74,22 +74,22 @@ function clear(s: DawrState, cpu: GuestCpu, name: SlotName): void {
   const first = cpu.cleared0;
   journal.set(cpu, "cleared0", undefined);
   if (first === undefined) {
-    // Slot 1 alone: its event is gone.
+    // Slot 1 alone: its event is gone. Only where every slot is cleared in order a free one is cleared too.
+    if (isFree(before)) x.differsAt(event, "no clear of slot 1 alone, which is free", "a clear", GUEST_4, GUEST_5);
     journal.set(cpu, "slot1", free);
     return;
   }
-  const wasFree = (slot: Slot): boolean => slot.current === null && slot.held === null;
-  if (wasFree(before) && isKnown(first.current) && first.current !== null) {
+  if (isFree(before) && isKnown(first.current) && first.current !== null) {
     journal.set(cpu, "slot0", { current: null, held: first.current });
     return;
   }
-  if (wasFree(first) && isKnown(before.current) && before.current !== null) {
+  if (isFree(first) && isKnown(before.current) && before.current !== null) {
     journal.set(cpu, "slot0", free);
     journal.set(cpu, "slot1", { current: null, held: before.current });
     return;
   }
-  journal.set(cpu, "slot0", wasFree(first) ? free : { current: null, held: unknown });
-  journal.set(cpu, "slot1", wasFree(before) ? free : { current: null, held: unknown });
+  journal.set(cpu, "slot0", isFree(first) ? free : { current: null, held: unknown });
+  journal.set(cpu, "slot1", isFree(before) ? free : { current: null, held: unknown });
 }
 
 function heldAfterClear(before: Slot): Known<Breakpoint | null> {

@@ -14,7 +14,9 @@ export interface IoctlResult {
 export type ErrorSign = "unknown" | "negative";
 
 const MAX_ERRNO = 4095;
-/** Errnos up to here can be mistaken for a descriptor or an answer. */
+/** Numbers of the failures that KVM_CREATE_VM and KVM_CREATE_VCPU have: ENOMEM, EINVAL, ENFILE, EMFILE, EIO, EEXIST. */
+const vmFailures: ReadonlySet<number> = new Set([12, 22, 23, 24]);
+const vcpuFailures: ReadonlySet<number> = new Set([5, 12, 17, 22, 23, 24]);
 const notRecorded: ObservedResult = { kind: "unknown", reason: "the return was not recorded" };
 
 /** Reads results of ioctls: those of strace are plain, those of a powerpc trace may have lost the sign of an errno. */
@@ -68,7 +70,8 @@ function tracedResult(
   const { value } = result;
   if (value === 0 || value > MAX_ERRNO || command === KVM_CHECK_EXTENSION) return { result, ambiguous: undefined };
   if (command === KVM_CREATE_VM || command === KVM_CREATE_VCPU) {
-    if (sign === "negative" || errnoName(value) === undefined) return { result, ambiguous: undefined };
+    const failures = command === KVM_CREATE_VM ? vmFailures : vcpuFailures;
+    if (sign === "negative" || !failures.has(value)) return { result, ambiguous: undefined };
     const reason = `${value} is a descriptor or ${errnoName(value)}: the trace does not tell failures of this program`;
     return { result: { kind: "unknown", reason }, ambiguous: value };
   }
