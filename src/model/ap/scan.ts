@@ -117,9 +117,7 @@ export function scan(x: Trial, s: ApState): void {
   const changed = x.bracket("cfg_changed");
   const complete = x.bracket("scan_complete");
   const news = changed ?? complete;
-  if (complete !== undefined && changed === undefined && x.certain("cfg_changed")) {
-    x.differs("cfg_changed before scan_complete", "no cfg_changed", SCAN_1, SCAN_4);
-  }
+  if (complete !== undefined) checkBlocks(x, s, changed, complete);
   if (news !== undefined) configurationChanged(x, s, news.before, news.after);
   else x.by(SCAN_7);
   queuesOfScan(x, s);
@@ -127,6 +125,36 @@ export function scan(x: Trial, s: ApState): void {
   x.by(SCAN_4);
   scanComplete(x, s);
   x.agrees();
+}
+
+type Blocks = Extract<ApEffect, { kind: "cfg_changed" | "scan_complete" }>;
+
+/**
+ * SCAN-1: both calls of a scan have the same blocks; in dynamic-v12 the old one of the second may be a copy of the new.
+ * Without the first call nobody may have known of the change, except where the recording began in this scan.
+ */
+function checkBlocks(x: Trial, s: ApState, changed: Blocks | undefined, complete: Blocks): void {
+  if (changed === undefined) {
+    if (x.certain("cfg_changed") && isLast(s, complete.before) === true) {
+      x.differs("cfg_changed before scan_complete", "no cfg_changed", SCAN_1, SCAN_4);
+    }
+    return;
+  }
+  const copied = s.parameters.profile === "dynamic-v12" && sameBlock(changed.after, complete.before);
+  if (!(copied || sameBlock(changed.before, complete.before)) || !sameBlock(changed.after, complete.after)) {
+    x.differs("scan_complete with the blocks of cfg_changed", "other masks", SCAN_1);
+  }
+}
+
+function sameBlock(a: ApMasks, b: ApMasks): boolean {
+  return mask.sameMask(a.apm, b.apm) && mask.sameMask(a.aqm, b.aqm) && mask.sameMask(a.adm, b.adm);
+}
+
+/** Whether a block is the configuration of the last scan. */
+function isLast(s: ApState, block: ApMasks): Tri {
+  const { busApm, busAqm, busAdm } = s.host;
+  const sides = and(same(busApm, exactly(block.apm)), same(busAqm, exactly(block.aqm)));
+  return and(sides, same(busAdm, exactly(block.adm)));
 }
 
 /** A queue device that came by itself: a scan without another configuration made it, or the module was loaded (SCAN-7). */
@@ -148,10 +176,8 @@ export function queueWent(x: Trial, s: ApState, apqn: number): void {
 function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMasks): void {
   x.by(CFG_1);
   const { host } = s;
-  const old = { apm: exactly(before.apm), aqm: exactly(before.aqm), adm: exactly(before.adm) };
   const now = { apm: exactly(after.apm), aqm: exactly(after.aqm), adm: exactly(after.adm) };
-  const known = and(and(same(host.busApm, old.apm), same(host.busAqm, old.aqm)), same(host.busAdm, old.adm));
-  if (known === false) {
+  if (isLast(s, before) === false) {
     x.differs(
       `the configuration of the last scan as the old one: apm ${masked(host.busApm.ones)} aqm ${masked(host.busAqm.ones)}`,
       `apm ${masked(before.apm)} aqm ${masked(before.aqm)} adm ${masked(before.adm)}`,

@@ -336,6 +336,7 @@ function isCallOfTask(operation: OpenOperation<ApCall>): boolean {
 function unrecordedCall(effect: ApEffect): DecodedCall {
   switch (effect.kind) {
     case "cfg_changed":
+    case "scan_complete":
       return { call: { kind: "scan" }, name: "AP configuration change" };
     case "queue_probe":
       return { call: { kind: "queue-probe", apqn: effect.apqn }, name: "queue probe" };
