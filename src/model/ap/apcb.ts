@@ -13,11 +13,11 @@ import {
   possible,
   same,
 } from "../core/bits.js";
-import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
+import { and, is, isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { learnFact } from "./guest-facts.js";
-import { guestOf, pointerFits } from "./guests.js";
+import { guestByPointer, guestOf, pointerFits } from "./guests.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 import { learnLinked } from "./table.js";
@@ -82,8 +82,8 @@ export function linkedTo(queue: Queue | undefined, m: Mdev): Tri {
 }
 
 /** Whether a queue lets its adapter pass APCB-1. */
-function passable(queue: Queue | undefined, m: Mdev): Tri {
-  if (queue === undefined) return false;
+function passable(s: ApState, queue: Queue | undefined, m: Mdev): Tri {
+  if (queue === undefined) return s.host.devicesListed ? false : "unknown";
   return and(linkedTo(queue, m), is(queue.resetRc, 0));
 }
 
@@ -108,7 +108,7 @@ function dropIncomplete(s: ApState, m: Mdev, apm: Bits, aqm: Bits): Bits {
   let doubtful = mask.emptyMask;
   for (const apid of mask.bitsOf(possible(apm))) {
     for (const apqi of domains) {
-      const pass = passable(s.queues.get((apid << 8) | apqi), m);
+      const pass = passable(s, s.queues.get((apid << 8) | apqi), m);
       if (pass === true) continue;
       if (pass === false && mask.hasBit(aqm.ones, apqi)) {
         out = mask.withBit(out, apid);
@@ -171,6 +171,23 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
   // Nothing was sent: there is no guest, or the shadow is what it was.
   if (changed === true) s.journal.set(m, "kvm", null);
   else if (isKnown(m.kvm)) restoreShadow(s, m, before);
+}
+
+/** An mdev that nothing named can have a guest too: what is sent to that guest now is taken over. */
+export function adoptStrangers(x: Trial, s: ApState): void {
+  if (is(s.host.hiddenMdevs, 0) === true) return;
+  for (;;) {
+    const seen = x.maybe("apcb_set", (effect) => {
+      const hook = guestByPointer(s, effect.kvm)?.hook;
+      return hook === undefined || !isKnown(hook) ? undefined : "the guest of a known mdev, or of none";
+    });
+    const guest = seen === undefined ? undefined : guestOf(s, seen.kvm, undefined);
+    if (seen === undefined || guest === undefined) return;
+    s.journal.set(guest, "hook", unknown);
+    s.journal.set(guest, "apm", exactly(seen.apm));
+    s.journal.set(guest, "aqm", exactly(seen.aqm));
+    s.journal.set(guest, "adm", exactly(seen.adm));
+  }
 }
 
 /** One apcb_set with the shadow for the guest that the mdev has. */
@@ -243,8 +260,12 @@ export function learnShadow(s: ApState, m: Mdev, apm: mask.Mask, aqm: mask.Mask,
   if (doubtful) learnFromFilter(s, m);
 }
 
-/** An adapter that passed shows that its queues were linked (INV-4): what was not known of them is. */
+/**
+ * An adapter that passed shows that its queues were linked (INV-4): what was not known of them is. dynamic-v12 lets in what
+ * was never tested (APCB-6).
+ */
 function learnFromFilter(s: ApState, m: Mdev): void {
+  if (s.parameters.profile === "dynamic-v12") return;
   for (const apid of mask.bitsOf(m.shApm.ones)) {
     for (const apqi of mask.bitsOf(m.shAqm.ones)) {
       const queue = s.queues.get((apid << 8) | apqi);

@@ -2,7 +2,7 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { has, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, or, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { commitIf, refilter, shadowOf } from "./apcb.js";
+import { adoptStrangers, commitIf, refilter, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
 import { guestName } from "./guests.js";
 import { clearSaved, leakRef, leakSaved } from "./ledger.js";
@@ -193,6 +193,7 @@ function adoptAnyCommit(x: Trial, s: ApState): void {
     commitIf(x, s, m, "unknown", before);
     if (x.peek("apcb_set") !== seen) return;
   }
+  adoptStrangers(x, s);
 }
 
 /** In a scan, what is seen next may be of a later queue, or of its completion. */
@@ -381,6 +382,7 @@ function unplugUnknown(x: Trial, s: ApState, queue: Queue, owner: Known<Mdev | n
     s.journal.set(m, "shApm", removeBit(m.shApm, queue.apid));
     commitIf(x, s, m, inShadow, before);
   }
+  adoptStrangers(x, s);
 }
 
 /** What stays of a queue object that was destroyed: nothing. */

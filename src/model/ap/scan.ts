@@ -14,7 +14,7 @@ import {
 } from "../core/bits.js";
 import { and, is, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { commitIf, masked, refilter, refilterControl, shadowOf } from "./apcb.js";
+import { adoptStrangers, commitIf, masked, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import { gone, leave, probe } from "./queue-life.js";
 import { configured, DRV_1, isReserved, queueAt } from "./queues.js";
@@ -193,6 +193,7 @@ function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMa
     return;
   }
   for (const m of newestFirst(s)) removeFrom(x, s, m, before, after);
+  adoptStrangers(x, s);
   add(x, s, before, after);
   takeOver(s, now);
 }
@@ -236,6 +237,7 @@ function removePosted(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
     }
     commitIf(x, s, m, update, before);
   }
+  adoptStrangers(x, s);
 }
 
 /** D12-11: the copy writes over the control domains of the shadow and what lies behind them. */
@@ -384,6 +386,7 @@ function scanComplete(x: Trial, s: ApState): void {
     commitIf(x, s, m, changed, before);
     for (const field of ["apmAdd", "aqmAdd", "admAdd"] as const) s.journal.set(m, field, exactly(mask.emptyMask));
   }
+  adoptStrangers(x, s);
 }
 
 /** SCAN-5 of dynamic-v12: the added adapters are tried, then the added domains. */
@@ -402,6 +405,7 @@ function completePosted(x: Trial, s: ApState): void {
     }
     commitIf(x, s, m, entered, before);
   }
+  adoptStrangers(x, s);
   s.journal.set(host, "apAdd", noBits);
   s.journal.set(host, "aqAdd", noBits);
 }

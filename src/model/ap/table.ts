@@ -53,6 +53,7 @@ function literal(s: ApState): boolean {
  * @throws Hang where the look-up never ends.
  */
 export function has(x: Trial, s: ApState, m: Mdev, queue: Queue | undefined, apqn: number): Tri {
+  if (queue === undefined && !s.host.devicesListed) return "unknown";
   if (!literal(s)) return queue === undefined ? false : is<Mdev | null>(queue.linked, m);
   if (queue !== undefined && !isKnown(queue.linked)) return "unknown";
   const bucket = lookupBucketOf(apqn);
