@@ -1,6 +1,6 @@
+import { deviceName } from "../../operation/platform/arguments.js";
 import type { PlatformDeviceRef, VfioIoctl } from "../../operation/platform/call.js";
 import { VFIO } from "../../operation/platform/requests.js";
-import { deviceName } from "../../operation/platform/syscalls.js";
 import { is, isKnown, type Known, knownValue, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { readable, shortage, unknownStructure } from "./argument.js";

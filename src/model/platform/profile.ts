@@ -4,7 +4,7 @@ import type { Rule } from "../core/rule.js";
 export const platformProfiles = ["platform-msi-rfc-v3", "platform-msi-rfc-v2", "platform-base"] as const;
 export type PlatformProfile = (typeof platformProfiles)[number];
 
-export function isPlatformProfile(name: string): name is PlatformProfile {
+function isPlatformProfile(name: string): name is PlatformProfile {
   return platformProfiles.some((profile) => profile === name);
 }
 

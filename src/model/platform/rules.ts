@@ -8,6 +8,7 @@ import * as info from "./info.js";
 import * as invariants from "./invariants.js";
 import * as lines from "./lines.js";
 import * as msi from "./msi.js";
+import * as msiInfo from "./msi-info.js";
 import * as open from "./open.js";
 import * as regions from "./regions.js";
 import * as requests from "./requests.js";
@@ -25,6 +26,7 @@ export const platformRules: readonly Rule[] = [
   invariants,
   lines,
   msi,
+  msiInfo,
   open,
   regions,
   requests,

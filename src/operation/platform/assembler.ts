@@ -1,38 +1,22 @@
-import { errnoName } from "../../event/errno.js";
 import type { CallResult, Event, GapEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
 import { fieldOf } from "../../event/event.js";
 import type { OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
 import { TaskTable } from "../tasks.js";
+import type { InputNote } from "./arguments.js";
 import type { Argument, Meaning, PlatformCall } from "./call.js";
+import type { DecodedCall } from "./decoded.js";
 import type { PlatformFile } from "./file.js";
-import { hexBytes, type Note, noteOf } from "./notes.js";
+import { afterOf, joined } from "./halves.js";
+import { type Note, noteOf } from "./notes.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
 import { requestNumbered, requestOf, VFIO } from "./requests.js";
-import { type DecodedCall, type InputNote, SyscallDecoder } from "./syscalls.js";
+import { observedResult, resultOfNote, resultOfReturn } from "./results.js";
+import { SyscallDecoder } from "./syscalls.js";
+import { newTaskState, type TaskState } from "./task-state.js";
 
 type Open = OpenOperation<PlatformCall>;
-
-/** What is known of one task besides its files. */
-interface TaskState {
-  readonly tid: number;
-  /** The note before an ioctl that did not begin yet. */
-  input: InputNote | undefined;
-  /** The call that runs, or has returned and waits for what follows it. */
-  running: Open | undefined;
-  /** The note that belongs to `running`. */
-  seq: number | undefined;
-  /** Its bytes, as hex digits. */
-  hex: string | undefined;
-  /** An ioctl of this task was recorded as a system call: probe lines belong to such ones. */
-  calls: boolean;
-  /** Probe lines whose call did not come yet, and calls whose probe lines did not. */
-  readonly early: ProbedIoctl[];
-  readonly waiting: Open[];
-  /** The call that the last probe line belongs to. */
-  probed: Open | undefined;
-}
 
 /** Which recorders ran, as the sources of the capture tell. */
 export interface PlatformRecorders {
@@ -419,51 +403,15 @@ export class PlatformAssembler {
   private stateOf(tid: number): TaskState {
     const known = this.states.get(tid);
     if (known !== undefined) return known;
-    const state: TaskState = {
-      tid,
-      input: undefined,
-      running: undefined,
-      seq: undefined,
-      hex: undefined,
-      calls: false,
-      early: [],
-      waiting: [],
-      probed: undefined,
-    };
+    const state = newTaskState();
     this.states.set(tid, state);
     return state;
   }
 }
 
-/** The bytes after the call: most calls write nothing, then they are the bytes before. */
-function afterOf(hex: string, state: TaskState, argument: Argument): Uint8Array | undefined {
-  if (argument.kind === "bytes" && hex === state.hex) return argument.bytes;
-  return hexBytes(hex);
-}
-
 /** A call that came back may still get a note or a probe line about what it wrote. */
 function awaitsMore(operation: Open): boolean {
   return operation.call.kind === "vfio-ioctl";
-}
-
-/** The call as its return shows it, with what only its entry could tell: the structure and what its descriptors meant then. */
-function joined(entered: PlatformCall, returned: PlatformCall): PlatformCall {
-  if (entered.kind !== "vfio-ioctl" || returned.kind !== "vfio-ioctl") return returned;
-  if (entered.argument.kind === "unknown" && returned.argument.kind !== "unknown") return returned;
-  const made =
-    returned.made === undefined ? undefined : { ...returned.made, name: returned.made.name ?? nameIn(entered) };
-  return {
-    ...returned,
-    argument: entered.argument,
-    descriptors: entered.descriptors,
-    made,
-  };
-}
-
-function nameIn(call: PlatformCall & { kind: "vfio-ioctl" }): string | undefined {
-  if (call.argument.kind !== "bytes") return undefined;
-  const end = call.argument.bytes.indexOf(0);
-  return end < 0 ? undefined : Buffer.from(call.argument.bytes.subarray(0, end)).toString("latin1");
 }
 
 function isCallOf(operation: Open, name: string): boolean {
@@ -473,29 +421,4 @@ function isCallOf(operation: Open, name: string): boolean {
 /** The request of a command that a note or a probe line gives as a number. */
 function canonical(command: number): number {
   return requestNumbered(command).number;
-}
-
-function observedResult(result: CallResult | undefined): ObservedResult {
-  if (result === undefined) return { kind: "unknown", reason: "the call did not return" };
-  switch (result.kind) {
-    case "value": {
-      const value = Number(result.text);
-      return Number.isFinite(value) ? { kind: "value", value } : { kind: "unknown", reason: "no number was printed" };
-    }
-    case "error":
-      return { kind: "error", errno: result.errno };
-    case "unknown":
-      return { kind: "unknown", reason: result.reason };
-    case "injected":
-      return { kind: "unknown", reason: "the recorder made up the result" };
-  }
-}
-
-function resultOfNote(result: number | undefined, errno: number | undefined): ObservedResult | undefined {
-  if (errno !== undefined && errno > 0) return { kind: "error", errno: errnoName(errno) ?? String(errno) };
-  return result === undefined || result < 0 ? undefined : { kind: "value", value: result };
-}
-
-function resultOfReturn(rc: number): ObservedResult {
-  return rc < 0 ? { kind: "error", errno: errnoName(-rc) ?? String(-rc) } : { kind: "value", value: rc };
 }

@@ -91,8 +91,8 @@ export type IrqCapability =
   | { readonly kind: "msi-descs"; readonly version: number; readonly messages: readonly MsiMessage[] }
   | { readonly kind: "other"; readonly id: number; readonly version: number };
 
-export const CAP_TYPE = 3;
-export const CAP_MSI_DESCS = 4;
+const CAP_TYPE = 3;
+const CAP_MSI_DESCS = 4;
 
 /** The unsigned 32-bit word at an offset; undefined behind the end. */
 export function u32(bytes: Uint8Array, at: number): number | undefined {

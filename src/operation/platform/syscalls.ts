@@ -1,35 +1,27 @@
-import { bytesOf, descriptorOf, numberOf, wordOf } from "../../event/arguments.js";
+import { bytesOf, descriptorOf, numberOf } from "../../event/arguments.js";
 import type { CallResult, SyscallEvent } from "../../event/event.js";
 import type { TaskTable } from "../tasks.js";
-import type { Argument, Closed, Meaning, PlatformCall, PlatformDeviceRef } from "./call.js";
-import { Descriptors, type PlatformOpenFile, type PlatformTask } from "./descriptors.js";
+import { mapCall, readCall, writeCall } from "./accesses.js";
+import {
+  absolutePath,
+  addressOf,
+  argumentOf,
+  closesOnExec,
+  deviceName,
+  type InputNote,
+  O_CLOEXEC,
+  returned,
+} from "./arguments.js";
+import type { Argument, Meaning, PlatformCall, PlatformDeviceRef } from "./call.js";
+import { CLOSE_NAMES, closing } from "./closing.js";
+import type { DecodedCall } from "./decoded.js";
+import { Descriptors, type PlatformTask } from "./descriptors.js";
 import type { PlatformFile } from "./file.js";
-import { hexBytes, type Note } from "./notes.js";
+import { MAKERS } from "./makers.js";
 import { type Request, requestOf, VFIO } from "./requests.js";
 import { decodeIrqSetHeader, irqSetData, u32 } from "./structures.js";
+import { Transfers } from "./transfers.js";
 
-/** What one system call is for the model. */
-export interface DecodedCall {
-  readonly call: PlatformCall;
-  readonly name: string;
-}
-
-export type InputNote = Extract<Note, { kind: "in" }>;
-
-/** Requests whose third argument is a number, or ignored. */
-const PLAIN: ReadonlySet<number> = new Set([
-  VFIO.GET_API_VERSION,
-  VFIO.CHECK_EXTENSION,
-  VFIO.SET_IOMMU,
-  VFIO.GROUP_UNSET_CONTAINER,
-  VFIO.DEVICE_RESET,
-]);
-
-const NOT_RECORDED = "the structure behind the pointer was not recorded (probe ioctl_in or vfio-note would show it)";
-const notRecorded: Argument = { kind: "unknown", reason: NOT_RECORDED };
-
-/** Flags that several calls share, by their numbers on every machine in scope. */
-const O_CLOEXEC = 0x80000;
 const EFD_SEMAPHORE = 1;
 
 /**
@@ -39,8 +31,7 @@ const EFD_SEMAPHORE = 1;
 export class SyscallDecoder {
   readonly descriptors: Descriptors;
   private readonly tasks: TaskTable<PlatformFile>;
-  /** Files that were sent over sockets and not received yet. */
-  private readonly inFlight: PlatformOpenFile[][] = [];
+  private readonly transfers: Transfers;
   /** A VFIO file was met: operations on eventfds and on wrong descriptors belong to the story from then on. */
   vfioSeen = false;
   /** A file was met that only VFIO platform devices have. */
@@ -49,6 +40,7 @@ export class SyscallDecoder {
   constructor(tasks: TaskTable<PlatformFile>) {
     this.tasks = tasks;
     this.descriptors = new Descriptors(tasks);
+    this.transfers = new Transfers(this.descriptors, tasks);
   }
 
   /** The operation that a call begins, judged by its arguments at entry. */
@@ -58,13 +50,13 @@ export class SyscallDecoder {
         return this.ioctl(event, task, note, undefined);
       case "write":
       case "pwrite64":
-        return this.write(event, task);
+        return this.access(event, task, true);
       case "read":
       case "pread64":
-        return this.read(event, task);
+        return this.access(event, task, false);
       case "close": {
         const file = this.descriptors.fileOf(event.args[0], task);
-        return file !== undefined && file.references <= 1 ? this.closing([file], true) : undefined;
+        return file !== undefined && file.references <= 1 ? closing([file], true) : undefined;
       }
       default:
         return undefined;
@@ -78,10 +70,10 @@ export class SyscallDecoder {
         return this.ioctl(event, task, note, event.result);
       case "write":
       case "pwrite64":
-        return this.write(event, task);
+        return this.access(event, task, true);
       case "read":
       case "pread64":
-        return this.read(event, task);
+        return this.access(event, task, false);
       case "close":
         return this.close(event, task);
       case "eventfd":
@@ -116,7 +108,7 @@ export class SyscallDecoder {
       case "execve":
       case "execveat":
         return event.result?.kind === "value"
-          ? this.closing(
+          ? closing(
               task.process.files.closeWhere((_fd, file) => file.closeOnExec),
               false,
             )
@@ -124,9 +116,10 @@ export class SyscallDecoder {
       case "exit_group":
         return this.leave(task);
       case "sendmsg":
-        return this.send(event, task);
+        return this.transfers.send(event, task);
       case "recvmsg":
-        return this.receive(event, task);
+        this.transfers.receive(event, task);
+        return undefined;
       case "pipe":
       case "pipe2":
       case "socketpair":
@@ -148,7 +141,7 @@ export class SyscallDecoder {
   }
 
   private leave(task: PlatformTask): DecodedCall | undefined {
-    return this.closing(
+    return closing(
       task.process.files.closeWhere(() => true),
       false,
     );
@@ -242,100 +235,18 @@ export class SyscallDecoder {
 
   // --- reads and writes
 
-  private write(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
-    const file = this.descriptors.fileOf(event.args[0], task);
-    if (file === undefined) return undefined;
-    const { object } = file;
-    switch (object.kind) {
-      case "eventfd":
-        return {
-          call: {
-            kind: "eventfd-write",
-            eventfd: object.eventfd,
-            size: numberOf(event.args[2] ?? ""),
-            value: counterOf(event.args[1]),
-            badBuffer: badBuffer(event.args[1], true),
-            counted: this.vfioSeen,
-          },
-          name: "write eventfd",
-        };
-      case "device":
-        return this.regionAccess(event, object.device, true);
-      case "driver": {
-        const bytes = bytesOf(event.args[1] ?? "");
-        return {
-          call: {
-            kind: "driver-write",
-            file: object.file,
-            bus: object.bus,
-            owner: object.owner,
-            data: event.dump ?? bytes?.data ?? "",
-            length: numberOf(event.args[2] ?? "") ?? bytes?.data.length ?? 0,
-          },
-          name: `sysfs write ${object.file}`,
-        };
-      }
-      case "reset-parameter":
-        return { call: { kind: "reset-parameter" }, name: "sysfs write reset parameter" };
-      default:
-        return undefined;
-    }
-  }
-
-  private read(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
-    const file = this.descriptors.fileOf(event.args[0], task);
-    if (file === undefined) return undefined;
-    const { object } = file;
-    if (object.kind === "device") return this.regionAccess(event, object.device, false);
-    if (object.kind !== "eventfd") return undefined;
-    return {
-      call: {
-        kind: "eventfd-read",
-        eventfd: object.eventfd,
-        size: numberOf(event.args[2] ?? ""),
-        value: counterOf(event.args[1]),
-        badBuffer: badBuffer(event.args[1], false),
-        counted: this.vfioSeen,
-      },
-      name: "read eventfd",
-    };
-  }
-
-  private regionAccess(event: SyscallEvent, device: PlatformDeviceRef, write: boolean): DecodedCall | undefined {
-    this.vfioSeen = true;
-    const count = numberOf(event.args[2] ?? "");
-    const position = event.name.startsWith("p") ? offsetOf(event.args[3]) : 0;
-    if (count === undefined || position === undefined) return undefined;
-    return {
-      call: { kind: "region-access", device, write, position, count, badBuffer: badBuffer(event.args[1], write) },
-      name: write ? "write VFIO region" : "read VFIO region",
-    };
+  private access(event: SyscallEvent, task: PlatformTask, write: boolean): DecodedCall | undefined {
+    const object = this.descriptors.fileOf(event.args[0], task)?.object;
+    if (object === undefined) return undefined;
+    if (object.kind === "device") this.vfioSeen = true;
+    return write ? writeCall(event, object, this.vfioSeen) : readCall(event, object, this.vfioSeen);
   }
 
   private map(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
     const fd = event.args[4];
     if (fd === undefined || fd.startsWith("-1")) return undefined;
-    const file = this.descriptors.fileOf(fd, task);
-    if (file?.object.kind !== "device") return undefined;
-    const length = numberOf(event.args[1] ?? "");
-    const offset = offsetOf(event.args[5]);
-    const protection = flagsOf(event.args[2], PROTECTION);
-    const flags = flagsOf(event.args[3], SHARED);
-    if (length === undefined || offset === undefined || protection === undefined || flags === undefined)
-      return undefined;
-    const unit = event.name === "mmap2" ? 4096 : 1;
-    return {
-      call: {
-        kind: "region-map",
-        device: file.object.device,
-        length,
-        read: (protection & 1) !== 0,
-        write: (protection & 2) !== 0,
-        shared: (flags & 1) !== 0,
-        offset: offset * unit,
-      },
-      name: "mmap VFIO region",
-    };
+    const object = this.descriptors.fileOf(fd, task)?.object;
+    return object?.kind === "device" ? mapCall(event, object.device) : undefined;
   }
 
   private seek(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
@@ -376,7 +287,7 @@ export class SyscallDecoder {
         name: "open VFIO group",
       };
     }
-    return replaced === undefined ? undefined : this.closing([replaced], false);
+    return replaced === undefined ? undefined : closing([replaced], false);
   }
 
   private eventfd(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
@@ -399,7 +310,7 @@ export class SyscallDecoder {
     if (fd === undefined) return undefined;
     const cloexec = event.args.some((arg) => arg.includes("CLOEXEC"));
     const replaced = this.descriptors.allocate(task, fd, { kind: "ordinary" }, cloexec, true);
-    return replaced === undefined ? undefined : this.closing([replaced], false);
+    return replaced === undefined ? undefined : closing([replaced], false);
   }
 
   private pair(event: SyscallEvent, task: PlatformTask): undefined {
@@ -420,7 +331,7 @@ export class SyscallDecoder {
     const fd = returned(event.result);
     if (fd === undefined) return undefined;
     const replaced = this.descriptors.duplicate(task, fd, this.descriptors.fileOf(event.args[0], task), lowest);
-    return replaced === undefined ? undefined : this.closing([replaced], false);
+    return replaced === undefined ? undefined : closing([replaced], false);
   }
 
   private fcntl(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
@@ -439,7 +350,7 @@ export class SyscallDecoder {
     // A failed close may still have closed: only EBADF did not.
     const refused = event.result?.kind === "error" && event.result.errno === "EBADF";
     const closed = refused ? undefined : task.process.files.close(descriptor.fd);
-    if (closed !== undefined) return this.closing([closed], true);
+    if (closed !== undefined) return closing([closed], true);
     return isDevice ? { call: { kind: "vfio-close", files: [], single: true }, name: CLOSE_NAMES.device } : undefined;
   }
 
@@ -447,7 +358,7 @@ export class SyscallDecoder {
     const first = numberOf(event.args[0] ?? "") ?? 0;
     const last = numberOf(event.args[1] ?? "") ?? Number.POSITIVE_INFINITY;
     if (event.result?.kind !== "value" || event.args[2]?.includes("CLOEXEC") === true) return undefined;
-    return this.closing(
+    return closing(
       task.process.files.closeWhere((fd) => fd >= first && fd <= last),
       false,
     );
@@ -473,45 +384,6 @@ export class SyscallDecoder {
     return undefined;
   }
 
-  // --- descriptors that go to other processes (capture-formats a.5)
-
-  private send(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
-    if (event.result?.kind !== "value") return undefined;
-    const files: PlatformOpenFile[] = [];
-    for (const fd of passedDescriptors(event)) {
-      const file = this.descriptors.fileOf(fd, task);
-      if (file === undefined) continue;
-      // In flight it is one more reference.
-      file.references++;
-      files.push(file);
-    }
-    if (files.length > 0 && this.inFlight.length < IN_FLIGHT) this.inFlight.push(files);
-    // Where no other process is traced, the receiver is none of the recording.
-    const processes = this.tasks.processes();
-    processes.next();
-    if (processes.next().done !== true) return undefined;
-    const eventfds = files.flatMap(({ object }) => (object.kind === "eventfd" ? [object.eventfd] : []));
-    return eventfds.length === 0
-      ? undefined
-      : { call: { kind: "eventfd-exposed", eventfds, by: "sendmsg" }, name: "sendmsg" };
-  }
-
-  private receive(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
-    if (event.result?.kind !== "value") return undefined;
-    const numbers = passedDescriptors(event);
-    if (numbers.length === 0) return undefined;
-    const at = this.inFlight.findIndex((files) => files.length === numbers.length);
-    const files = at < 0 ? undefined : this.inFlight.splice(at, 1)[0];
-    numbers.forEach((text, i) => {
-      const fd = descriptorOf(text)?.fd;
-      const file = files?.[i];
-      if (fd === undefined) return;
-      this.descriptors.duplicate(task, fd, file, true);
-      if (file !== undefined) file.references--;
-    });
-    return undefined;
-  }
-
   private exposed(task: PlatformTask, by: string): DecodedCall | undefined {
     const eventfds = [...task.process.files.objects()].flatMap((object) =>
       object.kind === "eventfd" ? [object.eventfd] : [],
@@ -519,192 +391,4 @@ export class SyscallDecoder {
     if (eventfds.length === 0) return undefined;
     return { call: { kind: "eventfd-exposed", eventfds, by }, name: by };
   }
-
-  /** What the last closes of some files are. A device goes before the group and the container that it holds. */
-  private closing(files: readonly PlatformOpenFile[], single: boolean): DecodedCall | undefined {
-    const closed: Closed[] = [];
-    for (const { object } of files) {
-      if (
-        object.kind === "container" ||
-        object.kind === "group" ||
-        object.kind === "device" ||
-        object.kind === "eventfd"
-      ) {
-        closed.push(object);
-      }
-    }
-    const [first] = closed;
-    if (first === undefined) return undefined;
-    if (closed.length > 1) closed.sort((a, b) => CLOSE_ORDER[a.kind] - CLOSE_ORDER[b.kind]);
-    return {
-      call: { kind: "vfio-close", files: closed, single },
-      name: single ? CLOSE_NAMES[first.kind] : "close of VFIO files",
-    };
-  }
-}
-
-const CLOSE_ORDER = { eventfd: 0, device: 1, group: 2, container: 3 } as const;
-const CLOSE_NAMES = {
-  eventfd: "close eventfd",
-  device: "close VFIO device",
-  group: "close VFIO group",
-  container: "close VFIO container",
-} as const;
-
-const IN_FLIGHT = 1024;
-
-/** Calls that return a descriptor of no file that the model knows. */
-const MAKERS: ReadonlySet<string> = new Set([
-  "socket",
-  "accept",
-  "accept4",
-  "epoll_create",
-  "epoll_create1",
-  "memfd_create",
-  "signalfd",
-  "signalfd4",
-  "timerfd_create",
-  "pidfd_open",
-  "inotify_init",
-  "inotify_init1",
-  "perf_event_open",
-  "userfaultfd",
-  "io_uring_setup",
-  "fanotify_init",
-]);
-
-/** Nothing can be mapped below (vm.mmap_min_addr); NULL and small numbers are bad addresses. */
-export const LOWEST_ADDRESS = 0x1000;
-
-const PROTECTION: ReadonlyMap<string, number> = new Map([
-  ["PROT_NONE", 0],
-  ["PROT_READ", 1],
-  ["PROT_WRITE", 2],
-]);
-const SHARED: ReadonlyMap<string, number> = new Map([
-  ["MAP_SHARED", 1],
-  ["MAP_PRIVATE", 2],
-  ["MAP_SHARED_VALIDATE", 3],
-]);
-
-/** The bits that a flag argument certainly has: of names, or of a number. */
-function flagsOf(arg: string | undefined, names: ReadonlyMap<string, number>): number | undefined {
-  if (arg === undefined) return undefined;
-  const number = numberOf(arg);
-  if (number !== undefined) return number;
-  let bits = 0;
-  for (const name of arg.split("|")) bits |= names.get(name) ?? 0;
-  return bits;
-}
-
-function closesOnExec(flags: string | undefined): boolean {
-  if (flags === undefined) return false;
-  if (flags.includes("O_CLOEXEC")) return true;
-  const number = numberOf(flags);
-  return number !== undefined && (number & O_CLOEXEC) !== 0;
-}
-
-function returned(result: CallResult | undefined): number | undefined {
-  if (result?.kind !== "value") return undefined;
-  const fd = numberOf(result.text);
-  return fd !== undefined && fd >= 0 && fd <= 0x7fffffff ? fd : undefined;
-}
-
-/** A pointer or integer argument as a number; undefined for anything else. Numbers above 2^53 lose their low bits. */
-export function addressOf(arg: string | undefined): number | undefined {
-  if (arg === undefined) return undefined;
-  const number = numberOf(arg);
-  if (number !== undefined) return number;
-  const word = wordOf(arg);
-  return word === undefined ? undefined : Number(word);
-}
-
-/** A file position: negative ones wrap in strace's hexadecimal form. */
-function offsetOf(arg: string | undefined): number | undefined {
-  if (arg === undefined) return undefined;
-  const word = wordOf(arg);
-  return word === undefined ? undefined : Number(BigInt.asIntN(64, word));
-}
-
-const ESCAPED_ONE = '"\\1\\0\\0\\0\\0\\0\\0\\0"';
-
-/** The 8 bytes of an eventfd's value (little-endian); undefined where they were not printed. */
-function counterOf(arg: string | undefined): bigint | undefined {
-  if (arg === undefined || arg.charCodeAt(0) !== 0x22) return undefined;
-  if (arg === ESCAPED_ONE) return 1n;
-  const bytes = bytesOf(arg);
-  if (bytes === undefined || bytes.data.length < 8) return undefined;
-  let low = 0;
-  let high = 0;
-  for (let i = 3; i >= 0; i--) {
-    low = low * 256 + bytes.data.charCodeAt(i);
-    high = high * 256 + bytes.data.charCodeAt(i + 4);
-  }
-  return high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low);
-}
-
-function argumentOf(request: Request, value: number | undefined, note: InputNote | undefined): Argument {
-  if (note !== undefined) {
-    if (note.bad && !PLAIN.has(request.number)) return { kind: "bad" };
-    const bytes = note.hex === undefined ? undefined : hexBytes(note.hex);
-    if (bytes !== undefined) {
-      return {
-        kind: "bytes",
-        bytes: bytes.length > note.length ? bytes.subarray(0, note.length) : bytes,
-        mapped: note.length,
-        writable: !note.readOnly,
-      };
-    }
-  }
-  const bad = value !== undefined && value >= 0 && value < LOWEST_ADDRESS && !PLAIN.has(request.number);
-  return bad ? { kind: "bad" } : notRecorded;
-}
-
-/** The device's name in the argument of GET_DEVICE_FD: the bytes before the first zero. */
-export function deviceName(request: Request, argument: Argument): string | undefined {
-  if (request.number !== VFIO.GROUP_GET_DEVICE_FD || argument.kind !== "bytes") return undefined;
-  const end = argument.bytes.indexOf(0);
-  return end < 0 ? undefined : Buffer.from(argument.bytes.subarray(0, end)).toString("latin1");
-}
-
-/**
- * Whether the user's memory of a read or write cannot be accessed. A string that strace could read is mapped; of a pointer
- * that it printed for a write it could not read the memory; whether a read's buffer can be written is not to be seen.
- */
-function badBuffer(buffer: string | undefined, write: boolean): boolean | undefined {
-  const address = addressOf(buffer);
-  if (address === undefined) return false;
-  return write || address < LOWEST_ADDRESS ? true : undefined;
-}
-
-/** The descriptors in `cmsg_data=[7, 8]` of a message with SCM_RIGHTS. */
-function passedDescriptors(event: SyscallEvent): readonly string[] {
-  const message = event.args[1] ?? "";
-  const rights = message.indexOf("SCM_RIGHTS");
-  const open = rights < 0 ? -1 : message.indexOf("cmsg_data=[", rights);
-  const close = open < 0 ? -1 : message.indexOf("]}", open);
-  return close < 0
-    ? []
-    : message
-        .slice(open + 11, close)
-        .split(", ")
-        .slice(0, 253);
-}
-
-function absolutePath(
-  directory: string | undefined,
-  path: string | undefined,
-  cwd: string | undefined,
-): string | undefined {
-  const bytes = path === undefined ? undefined : bytesOf(path);
-  if (bytes === undefined || bytes.truncated) return undefined;
-  if (bytes.data.startsWith("/")) return bytes.data;
-  const base = (directory === undefined ? undefined : descriptorOf(directory)?.path) ?? cwd;
-  if (base === undefined) return undefined;
-  const parts = base === "/" ? [""] : base.split("/");
-  for (const part of bytes.data.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "." && part !== "") parts.push(part);
-  }
-  return parts.join("/");
 }
