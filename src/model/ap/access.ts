@@ -43,7 +43,7 @@ const BUS_FILES: ReadonlyMap<string, Mode> = new Map<string, Mode>([
 
 /** An open of an attribute: whether it must succeed, and what it answers else (vfio-ap-config 2.3). */
 export function open(x: Trial, s: ApState, call: Open): void {
-  const mode = modeOf(s, call.attribute);
+  const mode = modeOf(call.attribute);
   if (mode === undefined) {
     x.cannotCheck("the attribute is not modelled");
     return;
@@ -59,7 +59,7 @@ export function open(x: Trial, s: ApState, call: Open): void {
   learnPresent(s, call.attribute);
 }
 
-function modeOf(s: ApState, attribute: Attribute): Mode | undefined {
+function modeOf(attribute: Attribute): Mode | undefined {
   switch (attribute.on) {
     case "mdev":
       return MDEV_FILES.get(attribute.name);
@@ -70,8 +70,7 @@ function modeOf(s: ApState, attribute: Attribute): Mode | undefined {
     case "driver":
       return "write";
     case "queue":
-      if (attribute.name === "status") return s.parameters.profile === "linux-6.1" ? "read" : undefined;
-      return deviceFileMode(attribute);
+      return attribute.name === "status" ? "read" : deviceFileMode(attribute);
     case "card":
       return deviceFileMode(attribute);
   }
@@ -91,6 +90,8 @@ function exists(x: Trial, s: ApState, attribute: Attribute): Tri {
     case "bus":
       return busFileExists(s, attribute.name);
     case "queue": {
+      // DRV-11: the older drivers make no such file.
+      if (attribute.name === "status" && s.parameters.old) return false;
       const driver = driverNow(x, s, queueAt(s, attribute.apqn));
       return attribute.name === "status" ? is<QueueDriver>(driver, "vfio_ap") : queueFileExists(attribute.name, driver);
     }

@@ -344,6 +344,7 @@ function open(world: World, name: string, guest: GuestBook | undefined, cell: Ce
   const call: ApCall = { kind: "device-open", group, device, vm: guest?.vm, guestSet: guest !== undefined };
   const attached = cell.happenings.some(({ kind }) => kind === "set");
   book.guest = attached ? (guest ?? null) : null;
+  book.started = book.matrix;
   const line: readonly ApEffect[] =
     guest === undefined ? [] : [{ kind: "mdev_set_kvm", mdev: book.uuid, kvm: guest.pointer, rc: attached ? 0 : -1 }];
   const sets = linesOf(world, cell, name, false);

@@ -32,6 +32,8 @@ export interface MdevBook {
   /** The last G of the table, and what the CR columns said of control domains. */
   shadow: Masks;
   guest: GuestBook | null;
+  /** The matrix when its guest was started: what the guest runs with in aqic-v9. */
+  started: Masks;
   /** A write to `remove` waits: its files are gone (MDEV-4). */
   removing: boolean;
   device: DeviceRef | undefined;
@@ -83,6 +85,7 @@ export class World {
       matrix: nothing,
       shadow: nothing,
       guest: null,
+      started: nothing,
       removing: false,
       device: undefined,
       groupFile: undefined,
