@@ -16,10 +16,11 @@ import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import { create, mdevAt, remove } from "./mdevs.js";
+import { load, unload } from "./module.js";
 import { pqap } from "./pqap.js";
 import { read } from "./read.js";
-import { describeState, renderState } from "./render.js";
 import { remains } from "./remains.js";
+import { describeState, renderState } from "./render.js";
 import { apRules } from "./rules.js";
 import { queueCame, queueWent, scan } from "./scan.js";
 import type { ApState } from "./state.js";
@@ -148,6 +149,10 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       break;
     case "scan":
       scan(x, s);
+      break;
+    case "module":
+      if (call.action === "load") load(x, s);
+      else unload(x, s);
       break;
     case "queue-probe":
       queueCame(x, s, call.apqn);

@@ -21,6 +21,7 @@ import * as invariants from "./invariants.js";
 import * as ledger from "./ledger.js";
 import * as matrix from "./matrix.js";
 import * as mdevs from "./mdevs.js";
+import * as module from "./module.js";
 import * as pqap from "./pqap.js";
 import * as queueLife from "./queue-life.js";
 import * as queues from "./queues.js";
@@ -37,8 +38,8 @@ import * as vcpus from "./vcpus.js";
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
   apcb,
-  attach,
   aqicInvariants,
+  attach,
   bind,
   bus,
   deviceFiles,
@@ -58,6 +59,7 @@ export const apRules: readonly Rule[] = [
   ledger,
   matrix,
   mdevs,
+  module,
   pqap,
   queueLife,
   queues,

@@ -110,6 +110,8 @@ export type ApCall =
     }
   /** A bus scan: everything a kernel worker did from `cfg_changed` to `scan_complete`. */
   | { readonly kind: "scan" }
+  /** The module vfio_ap is loaded or unloaded: finit_module(2), delete_module(2). */
+  | { readonly kind: "module"; readonly action: "load" | "unload" }
   /** A queue device that came or went by itself. */
   | { readonly kind: "queue-probe" | "queue-remove"; readonly apqn: number }
   /** Lines were lost up to here: operations that leave no other trace may have run. */
@@ -135,6 +137,7 @@ const kinds: Readonly<Record<ApCall["kind"], true>> = {
   closes: true,
   pqap: true,
   scan: true,
+  module: true,
   "queue-probe": true,
   "queue-remove": true,
   unrecorded: true,

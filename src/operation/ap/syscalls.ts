@@ -20,6 +20,23 @@ export interface DecodedCall {
 
 const SYSFS_WRITE_LIMIT = 4096;
 
+/** The module by its name at an unload, by its file (`strace -y`) at a load. */
+const MODULE_NAME = '"vfio_ap"';
+const MODULE_FILE = /\/vfio_ap\.ko(?:\.[a-z0-9]{1,8})?$/;
+
+/** finit_module(2) or delete_module(2) of vfio_ap; undefined for other modules. */
+function moduleCall(event: SyscallEvent): DecodedCall | undefined {
+  const argument = event.args[0] ?? "";
+  if (event.name === "delete_module") {
+    return argument === MODULE_NAME
+      ? { call: { kind: "module", action: "unload" }, name: "unload of vfio_ap" }
+      : undefined;
+  }
+  const path = descriptorOf(argument)?.path;
+  if (path === undefined || !MODULE_FILE.test(path)) return undefined;
+  return { call: { kind: "module", action: "load" }, name: "load of vfio_ap" };
+}
+
 /**
  * Reads system calls: follows descriptors (capture-formats a.5) and tells which calls are operations of a model.
  * `enter` looks at a call that did not return yet and changes nothing; `exit` sees the whole call and updates tables.
@@ -50,6 +67,9 @@ export class SyscallDecoder {
       }
       case "exit_group":
         return this.closing(soleFiles(task.process));
+      case "delete_module":
+      case "finit_module":
+        return moduleCall(event);
       default:
         return undefined;
     }
@@ -104,6 +124,9 @@ export class SyscallDecoder {
         return succeeded(event.result) ? this.closing(this.exec(task)) : undefined;
       case "exit_group":
         return this.leave(task);
+      case "delete_module":
+      case "finit_module":
+        return moduleCall(event);
       default:
         return undefined;
     }
