@@ -3,6 +3,8 @@ import type { Call, Operation } from "./operation.js";
 
 /** Operations that wait for one that is still open; beyond this many the oldest open one is put aside. */
 const WINDOW = 512;
+/** Operations that are put aside at most: each of them is looked at for every event. */
+const MAX_ASIDE = 256;
 /** Places of the stream after which a call that was not seen to end gets no more effects. */
 const PATIENCE = 64;
 
@@ -12,7 +14,11 @@ const PATIENCE = 64;
  * completes.
  */
 export class Overlaps<C extends Call> {
+  /** In the order in which they began. */
   private pending: OpenOperation<C>[] = [];
+  /** So many of them, from the front, are complete and overlap: the beginning of the next group, which ends at `groupEnd` at least. */
+  private grouped = 0;
+  private groupEnd = -1;
   private readonly aside = new Set<OpenOperation<C>>();
   private number = 0;
   /** Losses of lines that have begun and not ended. */
@@ -35,6 +41,7 @@ export class Overlaps<C extends Call> {
   remove(operation: OpenOperation<C>): void {
     this.pending = this.pending.filter((candidate) => candidate !== operation);
     this.aside.delete(operation);
+    this.regroup();
   }
 
   /** Lines are missing around this place: what runs now, and what begins before the end of the loss, may lack effects. */
@@ -47,19 +54,22 @@ export class Overlaps<C extends Call> {
 
   /** Hands over what can be handed over at this place of the stream. */
   advance(sequence: number): void {
-    if (this.pending.length === 0 && this.aside.size === 0) return;
-    for (const operation of this.aside) {
-      if (operation.complete) {
-        this.aside.delete(operation);
-        this.handOver([operation]);
+    if (this.aside.size > 0) this.completeAside();
+    while (this.grouped < this.pending.length) {
+      if (!this.group(sequence)) {
+        if (this.pending.length > WINDOW) this.putAside();
+        return;
       }
     }
-    for (;;) {
-      const size = this.readySize(sequence);
-      if (size === 0) break;
-      this.handOver(this.pending.splice(0, size));
+    if (this.grouped > 0) this.handOverGroup();
+  }
+
+  private completeAside(): void {
+    for (const operation of this.aside) {
+      if (!operation.complete) continue;
+      this.aside.delete(operation);
+      this.handOver([operation]);
     }
-    if (this.pending.length > WINDOW) this.putAside();
   }
 
   finish(): void {
@@ -67,21 +77,34 @@ export class Overlaps<C extends Call> {
     this.advance(Number.POSITIVE_INFINITY);
   }
 
-  /** How many operations at the front form a group that is complete; 0 if the front one is not. */
-  private readySize(sequence: number): number {
-    let size = 0;
-    let end = -1;
-    for (const operation of this.pending) {
-      if (size > 0 && operation.begin > end) break;
-      if (!operation.complete) {
-        const idle = sequence - operation.end > PATIENCE;
-        if (!idle || !this.endsBySilence(operation)) return 0;
-        operation.complete = true;
-      }
-      if (operation.end > end) end = operation.end;
-      size++;
+  /** Looks at the next operation: hands over the group before it, or takes it into that. False where it is still open. */
+  private group(sequence: number): boolean {
+    const operation = this.pending[this.grouped];
+    if (operation === undefined) return false;
+    if (this.grouped > 0 && operation.begin > this.groupEnd) {
+      this.handOverGroup();
+      return true;
     }
-    return size;
+    if (!operation.complete) {
+      const idle = sequence - operation.end > PATIENCE;
+      if (!idle || !this.endsBySilence(operation)) return false;
+      operation.complete = true;
+    }
+    if (operation.end > this.groupEnd) this.groupEnd = operation.end;
+    this.grouped++;
+    return true;
+  }
+
+  private handOverGroup(): void {
+    const group = this.grouped === this.pending.length ? this.pending : this.pending.slice(0, this.grouped);
+    this.pending = this.grouped === this.pending.length ? [] : this.pending.slice(this.grouped);
+    this.regroup();
+    this.handOver(group);
+  }
+
+  private regroup(): void {
+    this.grouped = 0;
+    this.groupEnd = -1;
   }
 
   private putAside(): void {
@@ -89,10 +112,21 @@ export class Overlaps<C extends Call> {
     if (oldest === undefined) return;
     this.remove(oldest);
     this.aside.add(oldest);
+    if (this.aside.size > MAX_ASIDE) this.giveUp();
+  }
+
+  /** The operation that was put aside first is handed over as it is: its end, should it come, is not looked at any more. */
+  private giveUp(): void {
+    for (const operation of this.aside) {
+      this.aside.delete(operation);
+      this.handOver([operation]);
+      return;
+    }
   }
 
   private handOver(group: readonly OpenOperation<C>[]): void {
-    this.emit(group.map((operation) => this.finished(operation, group.length > 1)));
+    const overlapping = group.length > 1;
+    this.emit(group.map((operation) => this.finished(operation, overlapping)));
   }
 
   private finished(operation: OpenOperation<C>, overlapping: boolean): Operation {
