@@ -40,7 +40,7 @@ export class Findings {
     if (main === undefined) return;
     const same = mismatches.filter((other) => other.kind === main.kind && other.observed === main.observed);
     const expected = [...new Set(same.map((other) => other.expected))];
-    const cited = main.rules.length > 0 ? main.rules : [...trial.rules].slice(-3);
+    const cited = main.rules.length > 0 ? main.rules : trial.rules.slice(-3);
     this.add(operation, main.kind, cited, expected, main.observed, main.event ?? shownAt(operation, main), state);
   }
 

@@ -63,6 +63,8 @@ export class Worlds<S extends ModelState> {
   }
 
   private settleGroup(group: readonly Operation[]): readonly Settled[] {
+    const [only] = group;
+    if (only !== undefined && group.length === 1 && this.states.length === 1) return this.settleOne(only);
     const next: S[] = [];
     let settled: readonly Settled[] | undefined;
     for (const [i, state] of this.states.entries()) {
@@ -79,6 +81,15 @@ export class Worlds<S extends ModelState> {
     this.states = next;
     this.mergeEqual();
     return settled;
+  }
+
+  /** By far the most frequent case: one state, and nothing overlaps. */
+  private settleOne(operation: Operation): readonly Settled[] {
+    const { state } = this;
+    const settled = this.run(state, operation);
+    if (settled === undefined) return this.diverge(state, [operation]);
+    state.journal.commit();
+    return [settled];
   }
 
   /** `room`: how many candidates may come out beyond one. */

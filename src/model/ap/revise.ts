@@ -67,7 +67,7 @@ function revise(x: Trial, s: ApState, queue: Queue): void {
   const now = driverNow(x, s, queue);
   if (now === "absent") return;
   const shown = (kind: "queue_probe" | "queue_remove"): boolean =>
-    x.bracketList().some((line) => line.kind === kind && line.apqn === queue.apqn) ||
+    x.hasBracket(kind, (line) => line.apqn === queue.apqn) ||
     (kind === "queue_remove" && !x.certain(kind) && queuesReset(x).includes(queue.apqn));
   const mine = is<QueueDriver>(now, "vfio_ap");
   if (mine !== false && want !== false && (shown("queue_remove") || and(mine, want) === true)) {

@@ -16,6 +16,8 @@ export interface Changes {
   readonly keys: readonly { readonly map: AnyMap; readonly key: unknown; readonly value: unknown }[];
 }
 
+const untouched: ReadonlySet<object> = new Set();
+
 /**
  * The undo log of a state. A model writes its state only through it, so a run that does not explain the observation is
  * taken back at the cost of what it changed, and a stretch in which everything is known copies nothing.
@@ -47,7 +49,8 @@ export class Journal {
   }
 
   /** The objects that changed since a place. */
-  touched(mark = 0): Set<object> {
+  touched(mark = 0): ReadonlySet<object> {
+    if (this.changes.length <= mark) return untouched;
     const objects = new Set<object>();
     for (let i = mark; i < this.changes.length; i++) {
       const change = this.changes[i];

@@ -16,6 +16,19 @@ export interface Mismatch {
   readonly progress: number;
 }
 
+/** Something that an operation shows, beside its verdict, and the rules that say so. */
+export interface Remark {
+  readonly message: string;
+  readonly rules: readonly Rule[];
+}
+
+type KnownResult = Exclude<Operation["result"], { readonly kind: "unknown" }>;
+
+function isFailure(result: Operation["result"], errno: string | readonly string[]): boolean {
+  if (result.kind !== "error") return false;
+  return typeof errno === "string" ? result.errno === errno : errno.includes(result.errno);
+}
+
 /** How the choices of a run are made: by a list, the last of which the driver of the runs increments. */
 export class Choices {
   private readonly made: { option: number; readonly of: number }[] = [];
@@ -48,6 +61,10 @@ export class Choices {
   }
 }
 
+/** What most operations have of remarks, and of effects: one for all, to which nobody adds. */
+const NOTHING: readonly never[] = [];
+const NO_EFFECTS: ObservedEffect[] = [];
+
 type EffectOf<E extends { readonly kind: string }, K extends E["kind"]> = Extract<E, { readonly kind: K }>;
 
 /** Says in which field an observed effect differs from the expected one; undefined where it fits. */
@@ -67,23 +84,22 @@ export class Trial {
   readonly lenient: boolean;
   /** First place where the run and the observation part. */
   mismatch: Mismatch | undefined;
-  /** Rules that led to where the run is. */
-  readonly rules = new Set<Rule>();
+  /** Rules that led to where the run is, each once: few, so that looking through them costs less than a set. */
+  readonly rules: Rule[] = [];
   /** Whether anything could be held against the observation. */
   judged = false;
   /** Why the result, or what depends on it, could not be judged. */
-  readonly unchecked: string[] = [];
+  unchecked: readonly string[] = NOTHING;
   /** Known defects of the profile that this operation shows. */
-  readonly defects: { readonly message: string; readonly rules: readonly Rule[] }[] = [];
+  defects: readonly Remark[] = NOTHING;
   /** What is unlikely, but no fault of the kernel. */
-  readonly remarks: { readonly message: string; readonly rules: readonly Rule[] }[] = [];
-  private readonly choices: Choices;
-  private readonly ordered: ObservedEffect[] = [];
-  private readonly brackets: ObservedEffect[] = [];
+  remarks: readonly Remark[] = NOTHING;
   /** Hints that the run did not explain: of several runs that explain the rest, the one with the fewest is right. */
-  readonly hints: ObservedEffect[] = [];
+  hints: ObservedEffect[] = NO_EFFECTS;
+  private readonly choices: Choices;
+  private ordered: readonly ObservedEffect[] = NO_EFFECTS;
+  private brackets: ObservedEffect[] = NO_EFFECTS;
   private cursor = 0;
-  private answered = false;
   private crashed = false;
 
   constructor(operation: Operation, observability: Observability, choices: Choices, lenient: boolean) {
@@ -91,10 +107,20 @@ export class Trial {
     this.observability = observability;
     this.choices = choices;
     this.lenient = lenient;
-    for (const seen of operation.effects) {
-      if (seen.hint === true) this.hints.push(seen);
-      else (seen.bracket ? this.brackets : this.ordered).push(seen);
+    if (operation.effects.length > 0) this.sort(operation.effects);
+  }
+
+  private sort(effects: readonly ObservedEffect[]): void {
+    const ordered: ObservedEffect[] = [];
+    const brackets: ObservedEffect[] = [];
+    const hints: ObservedEffect[] = [];
+    for (const seen of effects) {
+      if (seen.hint === true) hints.push(seen);
+      else (seen.bracket ? brackets : ordered).push(seen);
     }
+    this.ordered = ordered;
+    this.brackets = brackets;
+    this.hints = hints;
   }
 
   get failed(): boolean {
@@ -103,24 +129,24 @@ export class Trial {
 
   /** Notes rules that led here. */
   by(...rules: readonly Rule[]): void {
-    for (const rule of rules) this.rules.add(rule);
+    for (const rule of rules) if (!this.rules.includes(rule)) this.rules.push(rule);
   }
 
   /** A promise is broken that the profile's own rules break: the first rule is the one that prescribes it. */
   knownDefect(message: string, ...rules: readonly Rule[]): void {
     this.by(...rules);
-    this.defects.push({ message, rules });
+    this.defects = [...this.defects, { message, rules }];
   }
 
   /** Something unlikely that the rules allow: a note for the report. */
   remark(message: string, ...rules: readonly Rule[]): void {
     this.by(...rules);
-    this.remarks.push({ message, rules });
+    this.remarks = [...this.remarks, { message, rules }];
   }
 
   /** What depends on something that nobody recorded. */
   cannotCheck(reason: string): void {
-    if (!this.unchecked.includes(reason)) this.unchecked.push(reason);
+    if (!this.unchecked.includes(reason)) this.unchecked = [...this.unchecked, reason];
   }
 
   /** From here on anything of the operation may be missing: the kernel may have crashed in it. */
@@ -157,17 +183,17 @@ export class Trial {
    * condition is not known the observed result decides, and both ways are tried only if it cannot.
    */
   refuse(condition: Tri, errno: string | readonly string[], ...rules: readonly Rule[]): boolean {
-    if (!this.refuses(condition, typeof errno === "string" ? [errno] : errno)) return false;
+    if (!this.refuses(condition, errno)) return false;
     this.fails(errno, ...rules);
     return true;
   }
 
-  private refuses(condition: Tri, errnos: readonly string[]): boolean {
+  private refuses(condition: Tri, errno: string | readonly string[]): boolean {
     const { result } = this.operation;
-    if (this.lenient && result.kind !== "unknown") return result.kind === "error" && errnos.includes(result.errno);
+    if (this.lenient && result.kind !== "unknown") return isFailure(result, errno);
     if (condition !== "unknown") return condition;
     if (result.kind === "unknown") return this.choose(2) === 0;
-    return result.kind === "error" && errnos.includes(result.errno) && this.choose(2) === 0;
+    return isFailure(result, errno) && this.choose(2) === 0;
   }
 
   /** Whether the operation is observed to have succeeded, failed, or not known to. */
@@ -178,32 +204,38 @@ export class Trial {
 
   /** The operation fails with one of the given errnos. */
   fails(errno: string | readonly string[], ...rules: readonly Rule[]): void {
-    const names = typeof errno === "string" ? [errno] : errno;
-    this.answer(names.join(" or "), rules, (result) => result.kind === "error" && names.includes(result.errno));
+    const result = this.answered(rules);
+    if (result === undefined || isFailure(result, errno)) return;
+    this.misses(result, typeof errno === "string" ? errno : errno.join(" or "), rules);
   }
 
   /** The operation returns that value. */
   returns(value: number, ...rules: readonly Rule[]): void {
-    this.answer(String(value), rules, (result) => result.kind === "value" && result.value === value);
+    const result = this.answered(rules);
+    if (result === undefined || (result.kind === "value" && result.value === value)) return;
+    this.misses(result, String(value), rules);
   }
 
   /** The operation succeeds, whatever the value (a descriptor, an address). */
   succeeds(...rules: readonly Rule[]): void {
-    this.answer("success", rules, (result) => result.kind === "value");
+    const result = this.answered(rules);
+    if (result !== undefined && result.kind !== "value") this.misses(result, "success", rules);
   }
 
-  private answer(expected: string, rules: readonly Rule[], fits: (result: Operation["result"]) => boolean): void {
+  /** The operation answers by these rules: the observed result, undefined where there is none to hold against them. */
+  private answered(rules: readonly Rule[]): KnownResult | undefined {
     this.by(...rules);
-    this.answered = true;
     const { result } = this.operation;
     if (result.kind === "unknown") {
       this.cannotCheck(`result unknown: ${result.reason}`);
-      return;
+      return undefined;
     }
     this.judged = true;
-    if (!fits(result)) {
-      this.part("result", rules, expected, result.kind === "value" ? String(result.value) : result.errno, undefined);
-    }
+    return result;
+  }
+
+  private misses(result: KnownResult, expected: string, rules: readonly Rule[]): void {
+    this.part("result", rules, expected, result.kind === "value" ? String(result.value) : result.errno, undefined);
   }
 
   // --- effects
@@ -239,7 +271,7 @@ export class Trial {
   /** Takes everything that was observed: nothing of it is judged. */
   takeAll(): void {
     this.cursor = this.ordered.length;
-    this.brackets.length = 0;
+    this.brackets = NO_EFFECTS;
   }
 
   /** Takes the next effect unseen: what it belongs to is not known. */
@@ -325,6 +357,15 @@ export class Trial {
     return undefined;
   }
 
+  /** Whether a bracket line of that kind that fits was not taken yet. */
+  hasBracket<K extends ObservedEffect["effect"]["kind"]>(
+    kind: K,
+    fits: (effect: EffectOf<ObservedEffect["effect"], K>) => boolean,
+  ): boolean {
+    for (const { effect } of this.brackets) if (isKind(effect, kind) && fits(effect)) return true;
+    return false;
+  }
+
   /** The bracket lines that were not taken yet, in recorded order. */
   bracketList(): readonly ObservedEffect["effect"][] {
     return this.brackets.map((seen) => seen.effect);
@@ -373,7 +414,6 @@ export class Trial {
 
   /** The run is over: nothing observed may be left. */
   finish(): void {
-    if (!this.answered && this.operation.result.kind === "value") this.answered = true;
     const left = this.ordered[this.cursor] ?? this.brackets[0];
     if (left === undefined) return;
     if (this.loose) {
@@ -381,7 +421,7 @@ export class Trial {
       return;
     }
     this.judged = true;
-    this.part("effect", [...this.rules].slice(-3), "no further effect", left.effect.kind, left.event);
+    this.part("effect", this.rules.slice(-3), "no further effect", left.effect.kind, left.event);
   }
 
   private part(
