@@ -167,7 +167,10 @@ function inUse(x: Trial, s: ApState, name: MaskName, next: mask.Mask): boolean {
   );
   const refused: Tri = asked !== undefined && unsure === "unknown" ? asked.rc !== 0 : unsure;
   if (!x.refuse(refused, "EBUSY", MASK_1, MASK_2, SHARE_1, SHARE_2)) return false;
-  if (s.parameters.profile === "dynamic-v12") x.knownDefect("the module's reference is not given back", MASK_3);
+  if (s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted") {
+    x.knownDefect("the module's reference is not given back", MASK_3);
+    s.journal.set(s.host, "moduleHeld", true);
+  }
   return true;
 }
 

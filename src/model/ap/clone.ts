@@ -53,6 +53,7 @@ const PLAIN = new Set([
   "now",
   "createdAt",
   "dangling",
+  "moduleHeld",
   "linkedAt",
   "order",
   "pointer",

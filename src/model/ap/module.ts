@@ -1,9 +1,10 @@
 import { is, isKnown, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { MASK_3 } from "./bus.js";
 import { removeMdev } from "./mdevs.js";
 import { configRule } from "./profile.js";
 import { leave, probe } from "./queue-life.js";
-import { isReserved, queueAt } from "./queues.js";
+import { configured, isReserved, queueAt } from "./queues.js";
 import { newestFirst } from "./scan.js";
 import type { ApState, QueueDriver } from "./state.js";
 
@@ -20,16 +21,18 @@ export const DRV_12 = configRule(
   "vfio_ap_drv.c:vfio_ap_init",
 );
 
+/** EWOULDBLOCK: the module has users. */
+const IN_USE = "EAGAIN";
+
 /** delete_module(2) of vfio_ap (DRV-10). */
 export function unload(x: Trial, s: ApState): void {
   x.by(DRV_10);
+  if (x.refuse(s.host.moduleHeld, IN_USE, DRV_10, MASK_3)) return;
+  for (const m of newestFirst(s)) if (x.refuse(is(m.open, true), IN_USE, DRV_10)) return;
   if (x.observedSuccess === false) {
     // Somebody else can hold the module, and who may unload is not the driver's matter.
     x.cannotCheck("why the module stays is not recorded");
     return;
-  }
-  for (const m of newestFirst(s)) {
-    if (m.open === true) x.differs("the module stays: an mdev is open", "it was unloaded", DRV_10);
   }
   for (const m of newestFirst(s).reverse()) removeMdev(x, s, m);
   for (const line of x.bracketList()) {
@@ -63,7 +66,9 @@ export function load(x: Trial, s: ApState): void {
     if (line.kind !== "queue_probe") continue;
     const queue = queueAt(s, line.apqn);
     const taken: Tri = is<QueueDriver>(queue.driver, "vfio_ap");
-    if (taken === true || isReserved(s, line.apqn) === true) {
+    // Of aqic-v9 no line tells the configuration.
+    const missing = s.parameters.dynamic && configured(s, line.apqn) === false;
+    if (taken === true || missing || isReserved(s, line.apqn) === true) {
       x.differs("only queues without a driver that are not reserved", "queue_probe", DRV_12);
     }
     probe(x, s, queue);

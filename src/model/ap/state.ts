@@ -194,6 +194,8 @@ export class Host {
   hung: string | undefined = undefined;
   /** Calls of somebody leave no line: matrices, masks and guests change unseen. */
   unseenCalls = false;
+  /** A reference on the module was lost: it cannot be unloaded any more (MASK-3). */
+  moduleHeld = false;
   /** vfio_ap is loaded. */
   loaded: Known<boolean> = unknown;
   /** md.available. */

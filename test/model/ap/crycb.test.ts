@@ -19,18 +19,8 @@ example("EX-25", "CRYCB format 1", {
   rows: [
     [A.assignDomain("16"), "ENODEV", same, same],
     [A.assignControl("16"), "ENODEV", same, same],
-    [
-      A.has("{01,07}×{00,03}", "{02}"),
-      "n",
-      "n; G 01.0000 01.0003 07.0000 07.0003; CR adm w0=2000000000000000",
-      same,
-    ],
-    [
-      A.start(),
-      "set; CR apm w0=4100000000000000, aqm w0=9000000000000000, adm w0=2000000000000000",
-      same,
-      same,
-    ],
+    [A.has("{01,07}×{00,03}", "{02}"), "n", "n; G 01.0000 01.0003 07.0000 07.0003; CR adm w0=2000000000000000", same],
+    [A.start(), "set; CR apm w0=4100000000000000, aqm w0=9000000000000000, adm w0=2000000000000000", same, same],
   ],
 });
 
@@ -86,7 +76,11 @@ example("APCB-8", "A narrow guest on a wide host", {
   },
   columns: V12_V61,
   rows: [
-    [A.has("{05,41}×{04,47}", "{04,47}"), "n; G 05.0004 05.0047 41.0004 41.0047; CR adm w0=0800000000000000 w1=0100000000000000", same],
+    [
+      A.has("{05,41}×{04,47}", "{04,47}"),
+      "n; G 05.0004 05.0047 41.0004 41.0047; CR adm w0=0800000000000000 w1=0100000000000000",
+      same,
+    ],
     // The event has the whole shadow; harness and model cut what the guest has.
     [A.start(), "set", same],
     [A.unassignAdapter("5"), "n; set; G 41.0004 41.0047", "n; set; R(05.0047) R(05.0004); G 41.0004 41.0047"],

@@ -507,6 +507,27 @@ export function queueDevice(kind: "vanishes" | "appears", queue: string): Step {
   });
 }
 
+/** rmmod vfio_ap. */
+export function unloadModule(): Step {
+  return step("rmmod vfio_ap", undefined, (world, cell, where) => {
+    const call: ApCall = { kind: "module", action: "unload" };
+    const effects = linesOf(world, cell, undefined, true);
+    // Others can hold the module, and who may unload it is not the driver's matter.
+    const latitude = { errnos: [], anyResult: succeeds(cell) };
+    world.perform(operationOf("rmmod", call, resultOf(cell.result, 0), effects), where, latitude);
+  });
+}
+
+/** modprobe vfio_ap. */
+export function loadModule(): Step {
+  return step("modprobe vfio_ap", undefined, (world, cell, where) => {
+    const call: ApCall = { kind: "module", action: "load" };
+    const effects = linesOf(world, cell, undefined, false);
+    const latitude = { errnos: [], anyResult: true, missing: ["queue_probe"], elsewhere: unseenConfiguration(world) };
+    world.perform(operationOf("modprobe", call, resultOf(cell.result, 0), effects), where, latitude);
+  });
+}
+
 /** A write of exactly these bytes to `create`; the name is what the new mdev is called from then on. */
 export function createBytes(name: string, data: string): Step {
   return step(`create ← ${JSON.stringify(data)}`, undefined, (world, cell, where) => {
