@@ -134,7 +134,6 @@ function over(x: Trial, s: ApState, guest: Guest | undefined, mapping: Range, ro
   if (left === undefined || left.length === 0) return;
   if (rounds >= MAX_ROUNDS) {
     crash(x, s, `a mapping still has pages pinned after ${MAX_ROUNDS} callbacks`, NIB_9);
-    return;
   }
   if (x.operation.result.kind === "unknown") return;
   x.differs(

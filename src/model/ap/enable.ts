@@ -160,7 +160,6 @@ export function enable(
   }
   if (guest === null) {
     crash(x, s, "the interrupt of a queue is enabled where its mdev has no guest", AQIC_4);
-    return undefined;
   }
   const key = addressText(iova);
   shares(x, guest, key);

@@ -45,7 +45,6 @@ export function free(x: Trial, s: ApState, queue: Queue): void {
   const guest = m === undefined || m === null ? undefined : isKnown(m.kvm) ? m.kvm : undefined;
   if (s.parameters.old && guest === null && isKnown(queue.savedIsc) && queue.savedIsc !== null) {
     crash(x, s, `an ISC of ${apqnText(queue.apqn)} is unregistered where the mdev has no guest`, IRQ_10, AQIC_4);
-    return;
   }
   freeIsc(x, s, queue, m, guest);
   freeNib(x, s, queue, m, guest);

@@ -153,9 +153,20 @@ function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue, apqn: number)
     if (guest.hook === null) return "unknown";
     return s.parameters.dynamic ? has(x, s, guest.hook, queue, apqn) : assignedAndBound(guest.hook, queue);
   }
-  if (queue.linked === null && s.parameters.dynamic) return false;
-  if (queue.linked === null || !isKnown(queue.linked)) return "unknown";
+  if (!s.parameters.dynamic) return foundInAny(s, guest, queue);
+  if (queue.linked === null) return false;
+  if (!isKnown(queue.linked)) return "unknown";
   return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
+}
+
+/** Whether any mdev that the guest may have has the queue (aqic-v9). */
+function foundInAny(s: ApState, guest: Guest, queue: Queue): Tri {
+  if (is(s.host.hiddenMdevs, 0) !== true) return "unknown";
+  for (const m of s.mdevs.values()) {
+    if (m.present === false || is<Guest | null>(m.kvm, guest) === false) continue;
+    if (assignedAndBound(m, queue) !== false) return "unknown";
+  }
+  return false;
 }
 
 function assignedAndBound(m: Mdev, queue: Queue): Tri {

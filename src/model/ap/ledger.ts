@@ -1,5 +1,5 @@
 import { isKnown, unknown } from "../core/known.js";
-import type { Rule } from "../core/rule.js";
+import { bareName, type Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { aqicRule } from "./profile.js";
 import type { ApState, Guest, Leak, Queue } from "./state.js";
@@ -152,11 +152,19 @@ export function forgetSaved(s: ApState, queue: Queue): void {
   s.journal.set(queue, "heldBy", unknown);
 }
 
-/** The host may have crashed here: whatever else is recorded says nothing about the rules. */
-export function crash(x: Trial, s: ApState, what: string, ...rules: readonly Rule[]): void {
+/** The operation ends here: the host may have crashed in it. */
+export class Crash extends Error {}
+
+/**
+ * The host may have crashed here: whatever else is recorded says nothing about the rules.
+ * @throws Crash always.
+ */
+export function crash(x: Trial, s: ApState, what: string, ...rules: readonly Rule[]): never {
   x.allowCrash();
   x.knownDefect(`the host may crash: ${what}`, ...rules);
   x.cannotCheck(`the host may have crashed: ${what}`);
   x.takeAll();
-  s.journal.set(s.host, "hung", `the host may have crashed before: ${what} (${rules.map(({ id }) => id).join(", ")})`);
+  const names = rules.map(({ id }) => bareName(id)).join(", ");
+  s.journal.set(s.host, "hung", `the host may have crashed before: ${what} (${names})`);
+  throw new Crash(what);
 }

@@ -14,6 +14,7 @@ import { forgetEnded } from "./forget.js";
 import { closeGroup, learnGroup, openGroup } from "./groups.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
+import { Crash } from "./ledger.js";
 import { assign, assignControl, unassign, unassignControl } from "./matrix.js";
 import { create, mdevAt, remove } from "./mdevs.js";
 import { load, unload } from "./module.js";
@@ -90,8 +91,8 @@ function step(s: ApState, operation: Operation, x: Trial): void {
   try {
     perform(x, s, operation.call);
   } catch (error) {
-    if (!(error instanceof Hang)) throw error;
-    hang(x, s);
+    if (error instanceof Hang) hang(x, s);
+    else if (!(error instanceof Crash)) throw error;
   }
   // What is left belongs to lines that were lost: what it did is not known.
   if (operation.gap && x.remaining() > 0) widen(s);

@@ -146,7 +146,7 @@ export type ResetAnswer = number | undefined;
 
 /** Resets queues one after the other, in the order given (RST-6, RST-7). */
 export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate[]): ResetAnswer {
-  x.by(RST_6, RST_8, NOND_8, QUEUE_10);
+  x.by(RST_4, RST_6, RST_8, NOND_8, QUEUE_10);
   const { result } = x.operation;
   const implied = x.operation.call.kind === "device-ioctl" && result.kind === "value" ? 0 : undefined;
   let answer: ResetAnswer = 0;
@@ -187,7 +187,6 @@ export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: n
   const bound = is(queue.driver, "vfio_ap");
   if (bound !== false && crashesWithoutFacility(x, s)) {
     crash(x, s, "a queue is disabled on a host without the AQIC facility", RST_9);
-    return rc;
   }
   // Where it is not known whether the queue is bound, the disable that follows shows it.
   if (bound === true || (bound === "unknown" && x.peek("hw_aqic")?.apqn === queue.apqn)) {
