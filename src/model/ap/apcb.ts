@@ -158,7 +158,7 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
     commit(x, s, m);
     return;
   }
-  const seen = x.maybe("apcb_set", (effect) => setDiffers(m, effect));
+  const seen = x.maybe("apcb_set", (effect) => setDiffers(m, effect) ?? ofLater(x));
   if (seen !== undefined) {
     adopt(x, s, m, seen);
     logged(x, s, m);
@@ -173,13 +173,18 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
   else if (isKnown(m.kvm)) restoreShadow(s, m, before);
 }
 
+/** In a scan, what is seen next may be the commit of a later queue, or of the completion. */
+function ofLater(x: Trial): string | undefined {
+  return x.operation.call.kind === "scan" && x.choose(2) === 1 ? "of what follows" : undefined;
+}
+
 /** An mdev that nothing named can have a guest too: what is sent to that guest now is taken over. */
 export function adoptStrangers(x: Trial, s: ApState): void {
   if (is(s.host.hiddenMdevs, 0) === true) return;
   for (;;) {
     const seen = x.maybe("apcb_set", (effect) => {
       const hook = guestByPointer(s, effect.kvm)?.hook;
-      return hook === undefined || !isKnown(hook) ? undefined : "the guest of a known mdev, or of none";
+      return hook === undefined || !isKnown(hook) ? ofLater(x) : "the guest of a known mdev, or of none";
     });
     const guest = seen === undefined ? undefined : guestOf(s, seen.kvm, undefined);
     if (seen === undefined || guest === undefined) return;

@@ -185,7 +185,7 @@ function canFail(s: ApState, rc: number): boolean {
 /** A queue that came to an mdev which is not known may have changed a guest's shadow: what is seen is taken over. */
 function adoptAnyCommit(x: Trial, s: ApState): void {
   const seen = x.peek("apcb_set");
-  if (seen === undefined || isOfLater(x)) return;
+  if (seen === undefined) return;
   for (const m of s.mdevs.values()) {
     const before = shadowOf(m);
     const changed = refilter(x, s, m);
@@ -194,11 +194,6 @@ function adoptAnyCommit(x: Trial, s: ApState): void {
     if (x.peek("apcb_set") !== seen) return;
   }
   adoptStrangers(x, s);
-}
-
-/** In a scan, what is seen next may be of a later queue, or of its completion. */
-function isOfLater(x: Trial): boolean {
-  return x.operation.call.kind === "scan" && x.choose(2) === 1;
 }
 
 /** PLUG-5. */
@@ -373,7 +368,6 @@ function unplug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
 }
 
 function unplugUnknown(x: Trial, s: ApState, queue: Queue, owner: Known<Mdev | null>): void {
-  if (x.peek("apcb_set") !== undefined && isOfLater(x)) return;
   for (const m of s.mdevs.values()) {
     if (m.present === false || is<Mdev | null>(owner, m) === false) continue;
     const inShadow = and("unknown", and(has(m.shApm, queue.apid), has(m.shAqm, queue.apqi)));

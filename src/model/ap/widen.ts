@@ -95,6 +95,9 @@ function widenQueue(s: ApState, queue: Queue): void {
   const driver = everyDriver(queue.driver);
   if (driver === queue.driver) return;
   journal.set(queue, "driver", driver);
+  // It may have been made anew and linked again: its places among the others are not known.
+  journal.set(queue, "order", 0);
+  journal.set(queue, "linkedAt", 0);
   journal.set(queue, "linked", orNone(queue.linked));
   journal.set(queue, "owner", orNone(queue.owner));
   forgetRegistration(s, queue);

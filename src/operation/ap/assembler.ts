@@ -280,7 +280,8 @@ export class ApAssembler {
     const gr1 = wordField(event, "gr1");
     const cc = decimalField(event, "cc");
     if (operation?.call.kind !== "pqap") return;
-    if (rc !== undefined && gr1 !== undefined && cc !== undefined) {
+    // Where lines were lost since its entry, this can be the exit of another instruction, whose entry was lost.
+    if (rc !== undefined && gr1 !== undefined && cc !== undefined && !operation.gap) {
       operation.call = { ...operation.call, exit: { rc, gr1, cc, pgm: decimalField(event, "pgm") } };
       operation.result = { kind: "value", value: rc };
       operation.answer = event;
@@ -351,8 +352,8 @@ function unrecordedCall(effect: ApEffect): DecodedCall {
 const PAUSE = 100_000_000;
 
 /** Nothing shows where a call that nobody recorded ends: a silence of its task does. */
-function isLongPast({ call, endTime }: OpenOperation<ApCall>, { time }: Event): boolean {
-  if (endTime === undefined || time === undefined) return false;
-  if (call.kind !== "unrecorded" && call.kind !== "queue-probe" && call.kind !== "queue-remove") return false;
+function isLongPast(operation: OpenOperation<ApCall>, { time }: Event): boolean {
+  const { endTime } = operation;
+  if (endTime === undefined || time === undefined || operation.returned || !endsBySilence(operation)) return false;
   return (time.seconds - endTime.seconds) * 1e9 + time.nanos - endTime.nanos > PAUSE;
 }
