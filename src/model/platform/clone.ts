@@ -33,7 +33,11 @@ export function cloneState(s: PlatformState): PlatformState {
   }
   for (const [key, file] of s.files) {
     const device = twins.get(file.device);
-    if (device instanceof Device) copy.files.set(key, new DeviceFile(file.id, device));
+    if (device instanceof Device) {
+      const fresh = new DeviceFile(file.id, device);
+      fresh.closed = file.closed;
+      copy.files.set(key, fresh);
+    }
   }
   for (const [from, to] of twins) copyFields(from, to, twins);
   copyFields(s.machine, copy.machine, twins);

@@ -6,7 +6,7 @@ import type { Trial } from "../core/trial.js";
 import { noteDevice, writeDriver } from "./bind.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
 import { closeEventfd, createEventfd, expose, exposeEventfd, readEventfd, writeEventfd } from "./eventfds.js";
-import { closeGroup, openContainer, openGroup } from "./groups.js";
+import { closeGroup, containerOf, openContainer, openGroup } from "./groups.js";
 import { endSilence, hardware } from "./hardware.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
@@ -17,6 +17,7 @@ import { vfioIoctl } from "./requests.js";
 import { platformRules } from "./rules.js";
 import { forgetDevice } from "./set-irqs.js";
 import type { PlatformState } from "./state.js";
+import { sweep } from "./sweep.js";
 
 /** The reference model of VFIO platform devices: vfio-platform-msi. */
 export const platformModel: Model<PlatformState> = {
@@ -59,6 +60,7 @@ function isDeviceClose({ files }: PlatformCall & { kind: "vfio-close" }): boolea
 }
 
 function step(s: PlatformState, operation: Operation, x: Trial): void {
+  sweep(s);
   if (isPlatformCall(operation.call)) perform(x, s, operation.call);
   x.takeAll();
   x.finish();
@@ -130,6 +132,7 @@ function close(x: Trial, s: PlatformState, call: PlatformCall & { kind: "vfio-cl
         closeEventfd(x, s, file.eventfd);
         break;
       case "container":
+        s.journal.set(containerOf(s, file.container), "closed", true);
         break;
     }
   }

@@ -202,6 +202,8 @@ function enter(s: PlatformState, group: Group, made: PlatformDeviceRef, device: 
 /** A device file is closed for good; the last one closes the device (VDEV-6). */
 export function closeDevice(x: Trial, s: PlatformState, ref: PlatformDeviceRef): void {
   const device = deviceOf(s, ref);
+  const file = s.files.get(ref.id);
+  if (file !== undefined) s.journal.set(file, "closed", true);
   const count = knownValue(device.openCount);
   if (count === undefined) {
     // Other files, older than the recording, may hold it.

@@ -127,6 +127,8 @@ export class Device {
 export class Container {
   readonly id: number;
   groups: Known<number> = 0;
+  /** Has no descriptor any more; groups may still be in it. */
+  closed = false;
   /** Type of its IOMMU (8 is no-IOMMU); null: not set. */
   iommu: Known<number | null> = null;
 
@@ -157,6 +159,7 @@ export class Group {
 export class DeviceFile {
   readonly id: number;
   readonly device: Device;
+  closed = false;
 
   constructor(id: number, device: Device) {
     this.id = id;
@@ -191,6 +194,8 @@ export class PlatformState {
   readonly groups = new Map<string, Group>();
   readonly containers = new Map<number, Container>();
   readonly eventfds = new Map<number, Eventfd>();
+  /** Objects of closed files are looked for and dropped when there are this many. */
+  sweepAt = 4096;
 
   constructor(parameters: PlatformParameters) {
     this.parameters = parameters;

@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { platformModel } from "../../../src/model/platform/model.js";
+import { judge } from "./judge.js";
+import { DEVICE, opened } from "./script.js";
+
+const LINES = [{ trigger: "level" }, { trigger: "edge" }];
+const DEVICE_FACTS = { bus: "platform", hasReset: true, resetResult: 0, regions: [], wired: LINES, hasMsiDomain: true };
+const FACTS = { noiommu: true, resetRequired: true, nrIrqs: 64, devices: { "d.test": DEVICE_FACTS } };
+
+describe("states (design section 4)", () => {
+  it("lines and vectors of an open device", () => {
+    const script = opened()
+      .set(0x24, 0, 0, 1, [6], 0)
+      .set(0x14, 0, 0, 1, [7], 0)
+      .set(0x09, 0, 0, 1, [], 0)
+      .set(0x24, 2, 0, 2, [-1, 8], 0);
+    expect(judge(script.lines, "platform-msi-rfc-v2", FACTS).state).toEqual({
+      devices: [
+        {
+          name: "d.test",
+          open: true,
+          irqs: [
+            {
+              index: 0,
+              flags: 7,
+              count: 1,
+              masked: true,
+              trigger: "eventfd 77/6",
+              unmaskFd: "eventfd 77/7",
+              maskFd: null,
+            },
+            { index: 1, flags: 1, count: 1, masked: false, trigger: null, unmaskFd: null, maskFd: null },
+            {
+              index: 2,
+              flags: 0x11,
+              count: 64,
+              msi: { configured: true, vectors: [{ trigger: null }, { trigger: "eventfd 77/8" }] },
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it("a closed device has no interrupts", () => {
+    const script = opened().set(0x24, 0, 0, 1, [6], 0).close(DEVICE);
+    expect(judge(script.lines, "platform-base", FACTS).state).toEqual({ devices: [{ name: "d.test", open: false }] });
+  });
+
+  it("a copy is the same state and shares nothing that can change", () => {
+    const state = platformModel.initial({
+      profile: "platform-base",
+      facts: FACTS,
+      environment: [],
+      arch: "aarch64",
+      note: () => {},
+    });
+    const copy = platformModel.clone(state);
+    expect(platformModel.fingerprint(copy)).toBe(platformModel.fingerprint(state));
+    const line = copy.devices.get("d.test")?.lines.get(0);
+    if (line === undefined) throw new Error("no line");
+    copy.journal.set(line, "masked", true);
+    expect(platformModel.fingerprint(copy)).not.toBe(platformModel.fingerprint(state));
+  });
+
+  it("facts of a wrong type are remarks", () => {
+    const notes: string[] = [];
+    const facts = {
+      noiommu: "perhaps",
+      surprise: 1,
+      devices: { "d.test": { bus: "pci", wired: [{ trigger: "both" }] } },
+    };
+    platformModel.initial({
+      profile: "platform-base",
+      facts,
+      environment: [],
+      arch: undefined,
+      note: (text) => notes.push(text),
+    });
+    expect(notes.join("\n")).toMatch(/noiommu/);
+    expect(notes.join("\n")).toMatch(/surprise/);
+    expect(notes.join("\n")).toMatch(/bus/);
+    expect(notes.join("\n")).toMatch(/trigger/);
+  });
+});
+
+describe("rules", () => {
+  it("every rule of the specification stands in the model, with a title, a text and a source", () => {
+    const named = new Set(platformModel.rules.map(({ id }) => id.replace("platform/", "")));
+    const groups: Readonly<Record<string, number>> = { VDEV: 15, VIRQ: 8, VSET: 13, VMASK: 11, VMSI: 14, INV: 12 };
+    for (const [group, count] of Object.entries(groups)) {
+      for (let n = 1; n <= count; n++) expect(named).toContain(`${group}-${n}`);
+    }
+    for (const rule of platformModel.rules) {
+      expect(rule.title.length * rule.text.length * rule.source.length * rule.profiles.length).toBeGreaterThan(0);
+    }
+    expect(named.size).toBe(platformModel.rules.length);
+  });
+});
