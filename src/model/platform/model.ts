@@ -49,7 +49,8 @@ function modelled(call: PlatformCall): boolean {
     case "eventfd-write":
       return call.counted;
     case "vfio-close":
-      return isDeviceClose(call);
+      // The end of a process closes without a result of its own.
+      return call.single && isDeviceClose(call);
     default:
       return true;
   }

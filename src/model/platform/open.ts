@@ -178,7 +178,7 @@ function resetRefuses(x: Trial, s: PlatformState, device: Device): boolean {
 }
 
 /** Answers of the request's own checks, which no reset function gives. */
-export const NOT_BY_RESET: ReadonlySet<string> = new Set(["EBADF", "EFAULT", "ENOTTY", "ENOENT"]);
+export const NOT_BY_RESET: ReadonlySet<string> = new Set(["EBADF", "EFAULT", "ENOTTY"]);
 
 /** The device as it is after the first open (1.2). */
 function fresh(s: PlatformState, device: Device): void {

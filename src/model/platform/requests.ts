@@ -86,6 +86,8 @@ function deviceIoctl(x: Trial, s: PlatformState, call: VfioIoctl, device: Device
     case VFIO.DEVICE_SET_IRQS:
       if (x.operation.result.kind === "unknown") hung(x, s, call, device);
       else setIrqs(x, s, call, device);
+      // What the call itself made undefined is not judged either (5.3).
+      tainted(x, device);
       return;
     case VFIO.DEVICE_RESET:
       reset(x, s, device);
