@@ -4,38 +4,26 @@ import type * as descriptors from "../descriptors.js";
 import type { ObservedResult } from "../operation.js";
 import type * as tasks from "../tasks.js";
 import { type Attribute, attributeOf } from "./attribute.js";
-import type { ApCall } from "./call.js";
+import { closing, closingAll } from "./closes.js";
+import type { DecodedCall } from "./decoded-call.js";
 import type { FileObject } from "./file.js";
+import { contradicts, mayBeKnown, numberOfDescriptor, plainDescriptor, plainlyNames } from "./file-arguments.js";
+import { moduleCall } from "./module-call.js";
+import { closedOnExec, inherited, type OpenMode, openMode } from "./open-mode.js";
+import { namesOf } from "./operation-names.js";
+import { deviceRequest, requestIs, vmChange } from "./requests.js";
+
+export type { DecodedCall } from "./decoded-call.js";
 
 type OpenFile = descriptors.OpenFile<FileObject>;
 type Process = tasks.Process<FileObject>;
 type Task = tasks.Task<FileObject>;
 type TaskTable = tasks.TaskTable<FileObject>;
 
-/** What one system call is for the models. */
-export interface DecodedCall {
-  readonly call: ApCall;
-  readonly name: string;
-}
+/** Decodes a call that returned. */
+type Handler = (event: SyscallEvent, task: Task) => DecodedCall | undefined;
 
 const SYSFS_WRITE_LIMIT = 4096;
-
-/** The module by its name at an unload, by its file (`strace -y`) at a load. */
-const MODULE_NAME = '"vfio_ap"';
-const MODULE_FILE = /\/vfio_ap\.ko(?:\.[a-z0-9]{1,8})?$/;
-
-/** finit_module(2) or delete_module(2) of vfio_ap; undefined for other modules. */
-function moduleCall(event: SyscallEvent): DecodedCall | undefined {
-  const argument = event.args[0] ?? "";
-  if (event.name === "delete_module") {
-    return argument === MODULE_NAME
-      ? { call: { kind: "module", action: "unload" }, name: "unload of vfio_ap" }
-      : undefined;
-  }
-  const path = descriptorOf(argument)?.path;
-  if (path === undefined || !MODULE_FILE.test(path)) return undefined;
-  return { call: { kind: "module", action: "load" }, name: "load of vfio_ap" };
-}
 
 /**
  * Reads system calls: follows descriptors (capture-formats a.5) and tells which calls are operations of a model.
@@ -46,9 +34,12 @@ export class SyscallDecoder {
   private readonly attributes = new Map<string, Attribute | null>();
 
   private readonly tasks: TaskTable;
+  /** What becomes of a call that returned, by its name. */
+  private readonly handlers: ReadonlyMap<string, Handler>;
 
   constructor(tasks: TaskTable) {
     this.tasks = tasks;
+    this.handlers = this.handlersByName();
   }
 
   /** The operation that a call begins, judged by its arguments at entry. */
@@ -63,10 +54,10 @@ export class SyscallDecoder {
         return this.ioctl(event, task, undefined);
       case "close": {
         const file = this.fileOf(event.args[0], task.process);
-        return file !== undefined && file.references <= 1 ? this.closing([file]) : undefined;
+        return file !== undefined && file.references <= 1 ? closing(file) : undefined;
       }
       case "exit_group":
-        return this.closing(soleFiles(task.process));
+        return closingAll(soleFiles(task.process));
       case "delete_module":
       case "finit_module":
         return moduleCall(event);
@@ -77,59 +68,56 @@ export class SyscallDecoder {
 
   /** The operation that a complete call is; undefined for calls that no model knows. */
   exit(event: SyscallEvent, task: Task): DecodedCall | undefined {
-    switch (event.name) {
-      case "write":
-      case "pwrite64":
-      case "writev":
-      case "pwritev":
-        return this.write(event, task, event.phase === "exit" ? "end" : "whole");
-      case "read":
-      case "pread64":
-      case "readv":
-      case "preadv":
-        return this.read(event, task);
-      case "open":
-      case "creat":
-        return this.open(event, task, undefined, event.args[0], event.args[1]);
-      case "openat":
-      case "openat2":
-        return this.open(event, task, event.args[0], event.args[1], event.args[2]);
-      case "ioctl":
-        return this.ioctl(event, task, event.result);
-      case "close":
-        return this.close(event, task);
-      case "lseek":
-        return this.seek(event, task);
-      case "dup":
-      case "dup2":
-      case "dup3":
-        return this.duplicate(event, task);
-      case "fcntl":
-      case "fcntl64":
-        return event.args[1]?.startsWith("F_DUPFD") === true ? this.duplicate(event, task) : undefined;
-      case "close_range":
-        return this.closeRange(event, task);
-      case "readlink":
-      case "readlinkat":
-        return this.readLink(event);
-      case "chdir":
-        return this.changeDirectory(event, task);
-      case "clone":
-      case "clone3":
-      case "fork":
-      case "vfork":
-        return this.clone(event, task);
-      case "execve":
-      case "execveat":
-        return succeeded(event.result) ? this.closing(this.exec(task)) : undefined;
-      case "exit_group":
-        return this.leave(task);
-      case "delete_module":
-      case "finit_module":
-        return moduleCall(event);
-      default:
-        return undefined;
-    }
+    return this.handlers.get(event.name)?.(event, task);
+  }
+
+  /** A table, because most calls of a recording are none of these, and a name is cheaper to look up than to compare. */
+  private handlersByName(): ReadonlyMap<string, Handler> {
+    const write: Handler = (event, task) => this.write(event, task, event.phase === "exit" ? "end" : "whole");
+    const read: Handler = (event, task) => this.read(event, task);
+    const open: Handler = (event, task) => this.open(event, task, undefined, event.args[0], event.args[1]);
+    const openat: Handler = (event, task) => this.open(event, task, event.args[0], event.args[1], event.args[2]);
+    const duplicate: Handler = (event, task) => this.duplicate(event, task);
+    const fcntl: Handler = (event, task) =>
+      event.args[1]?.startsWith("F_DUPFD") === true ? this.duplicate(event, task) : undefined;
+    const readLink: Handler = (event) => this.readLink(event);
+    const clone: Handler = (event, task) => this.clone(event, task);
+    const exec: Handler = (event, task) => (succeeded(event.result) ? closingAll(this.exec(task)) : undefined);
+    return new Map<string, Handler>([
+      ["write", write],
+      ["pwrite64", write],
+      ["writev", write],
+      ["pwritev", write],
+      ["read", read],
+      ["pread64", read],
+      ["readv", read],
+      ["preadv", read],
+      ["open", open],
+      ["creat", open],
+      ["openat", openat],
+      ["openat2", openat],
+      ["ioctl", (event, task) => this.ioctl(event, task, event.result)],
+      ["close", (event, task) => this.close(event, task)],
+      ["lseek", (event, task) => this.seek(event, task)],
+      ["dup", duplicate],
+      ["dup2", duplicate],
+      ["dup3", duplicate],
+      ["fcntl", fcntl],
+      ["fcntl64", fcntl],
+      ["close_range", (event, task) => this.closeRange(event, task)],
+      ["readlink", readLink],
+      ["readlinkat", readLink],
+      ["chdir", (event, task) => this.changeDirectory(event, task)],
+      ["clone", clone],
+      ["clone3", clone],
+      ["fork", clone],
+      ["vfork", clone],
+      ["execve", exec],
+      ["execveat", exec],
+      ["exit_group", (_event, task) => this.leave(task)],
+      ["delete_module", moduleCall],
+      ["finit_module", moduleCall],
+    ]);
   }
 
   /** A task ended: what its process held is closed with the last of them. */
@@ -138,7 +126,7 @@ export class SyscallDecoder {
   }
 
   private leave(task: Task): DecodedCall | undefined {
-    return this.closing(task.process.files.closeWhere(() => true));
+    return closingAll(task.process.files.closeWhere(() => true));
   }
 
   private write(event: SyscallEvent, task: Task, phase: "whole" | "begin" | "end"): DecodedCall | undefined {
@@ -153,7 +141,7 @@ export class SyscallDecoder {
     const truncated = bytes === undefined || data.length < Math.min(offered, SYSFS_WRITE_LIMIT);
     return {
       call: { kind: "attribute-write", attribute, data, truncated, length: offered, phase },
-      name: `sysfs write ${attributeName(attribute)}`,
+      name: namesOf(attribute).write,
     };
   }
 
@@ -171,7 +159,7 @@ export class SyscallDecoder {
     const text = (event.dump ?? bytes?.data ?? "").slice(0, returned);
     return {
       call: { kind: "attribute-read", attribute, text, partial: text.length < returned || returned >= room },
-      name: `sysfs read ${attributeName(attribute)}`,
+      name: namesOf(attribute).read,
     };
   }
 
@@ -183,44 +171,39 @@ export class SyscallDecoder {
     flags: string | undefined,
   ): DecodedCall | undefined {
     const { result } = event;
-    const asked = this.absolutePath(directory, path, task.process);
-    const shown = result?.kind === "value" && result.decoration !== undefined ? result.decoration : undefined;
-    const name = shown?.startsWith("/") === true ? shown : asked;
+    const shown =
+      result?.kind === "value" && result.decoration?.startsWith("/") === true ? result.decoration : undefined;
+    const found = shown === undefined ? undefined : this.attribute(shown);
+    // What was asked for tells where the answer does not: the path that the recorder shows is not always one of the names known.
+    const asked = found === undefined ? this.absolutePath(directory, path, task.process) : undefined;
+    const name = shown ?? asked;
     if (name === undefined) return undefined;
-    const flagText = event.name === "creat" ? "O_WRONLY|O_CREAT|O_TRUNC" : (flags ?? "");
+    const mode = openMode(event.name === "creat" ? "O_WRONLY|O_CREAT|O_TRUNC" : (flags ?? ""));
     const fd = returnedDescriptor(result);
-    const attribute = this.attribute(name) ?? (asked === undefined ? undefined : this.attribute(asked));
-    if (attribute !== undefined) {
-      const replaced =
-        fd === undefined ? undefined : this.put(task.process, fd, { kind: "attribute", attribute }, flagText);
-      if (replaced !== undefined) return this.closing([replaced]);
-      const call: ApCall = {
-        kind: "attribute-open",
-        attribute,
-        access: accessOf(flagText),
-        create: flagText.includes("O_CREAT"),
-      };
-      return { call, name: `sysfs open ${attributeName(attribute)}` };
-    }
-    return this.openDevice(name, fd, task.process, flagText, result);
+    const attribute = found ?? (asked === undefined ? undefined : this.attribute(asked));
+    if (attribute === undefined) return this.openDevice(name, fd, task.process, mode, result);
+    const replaced = fd === undefined ? undefined : this.put(task.process, fd, { kind: "attribute", attribute }, mode);
+    if (replaced !== undefined) return closing(replaced);
+    const { access, create } = mode;
+    return { call: { kind: "attribute-open", attribute, access, create }, name: namesOf(attribute).open };
   }
 
   private openDevice(
     name: string,
     fd: number | undefined,
     process: Process,
-    flags: string,
+    mode: OpenMode,
     result: CallResult | undefined,
   ): DecodedCall | undefined {
     if (name === "/dev/kvm" || name === "/dev/vfio/vfio") {
-      if (fd !== undefined) this.put(process, fd, { kind: name === "/dev/kvm" ? "kvm" : "container" }, flags);
+      if (fd !== undefined) this.put(process, fd, { kind: name === "/dev/kvm" ? "kvm" : "container" }, mode);
       return undefined;
     }
     const match = name.startsWith("/dev/vfio/") ? /^\/dev\/vfio\/(\d{1,9})$/.exec(name) : null;
     if (match?.[1] === undefined || result === undefined) return undefined;
     const group = Number(match[1]);
     const file = fd === undefined ? undefined : { id: this.nextFile++, group };
-    if (fd !== undefined && file !== undefined) this.put(process, fd, { kind: "group", ref: file }, flags);
+    if (fd !== undefined && file !== undefined) this.put(process, fd, { kind: "group", ref: file }, mode);
     return { call: { kind: "group-open", group, file }, name: "open VFIO group" };
   }
 
@@ -264,7 +247,7 @@ export class SyscallDecoder {
     const fd = returnedDescriptor(result);
     if (fd === undefined || !requestIs(request, "KVM_CREATE_VM", 0xae, 0x01)) return undefined;
     const vm = { id: this.nextFile++, name: `${process.pid}/${fd}` };
-    this.put(process, fd, { kind: "vm", ref: vm }, "O_CLOEXEC");
+    this.put(process, fd, { kind: "vm", ref: vm }, closedOnExec);
     return { call: { kind: "vm-create", vm }, name: "ioctl KVM_CREATE_VM" };
   }
 
@@ -276,10 +259,10 @@ export class SyscallDecoder {
   ): DecodedCall | undefined {
     const fd = returnedDescriptor(result);
     if (fd !== undefined && requestIs(request, "KVM_CREATE_VCPU", 0xae, 0x41)) {
-      this.put(process, fd, { kind: "vcpu", vm, number: 0 }, "O_CLOEXEC");
+      this.put(process, fd, { kind: "vcpu", vm, number: 0 }, closedOnExec);
       return undefined;
     }
-    const change = vmChanges.find(([name, number]) => requestIs(request, name, 0xae, number))?.[2];
+    const change = vmChange(request);
     if (change === undefined || result?.kind === "error") return undefined;
     return { call: { kind: "vm-change", vm, change }, name: `ioctl ${request}` };
   }
@@ -293,7 +276,7 @@ export class SyscallDecoder {
     const fd = returnedDescriptor(event.result);
     const device = fd === undefined || result === undefined ? undefined : { id: this.nextFile++, group };
     if (fd !== undefined && device !== undefined)
-      this.put(task.process, fd, { kind: "device", ref: device }, "O_CLOEXEC");
+      this.put(task.process, fd, { kind: "device", ref: device }, closedOnExec);
     return {
       call: {
         kind: "device-open",
@@ -307,18 +290,19 @@ export class SyscallDecoder {
   }
 
   private close(event: SyscallEvent, task: Task): DecodedCall | undefined {
-    const descriptor = descriptorOf(event.args[0] ?? "");
-    if (descriptor === undefined) return undefined;
-    this.fileOf(event.args[0], task.process);
-    const closed = task.process.files.close(descriptor.fd);
-    return closed === undefined ? undefined : this.closing([closed]);
+    const arg = event.args[0] ?? "";
+    const fd = numberOfDescriptor(arg);
+    if (fd === undefined) return undefined;
+    this.fileOf(arg, task.process);
+    const closed = task.process.files.close(fd);
+    return closed === undefined ? undefined : closing(closed);
   }
 
   private closeRange(event: SyscallEvent, task: Task): DecodedCall | undefined {
     const first = numberOf(event.args[0] ?? "") ?? 0;
     const last = numberOf(event.args[1] ?? "") ?? Number.POSITIVE_INFINITY;
     if (!succeeded(event.result) || event.args[2]?.includes("CLOEXEC") === true) return undefined;
-    return this.closing(task.process.files.closeWhere((fd) => fd >= first && fd <= last));
+    return closingAll(task.process.files.closeWhere((fd) => fd >= first && fd <= last));
   }
 
   private seek(event: SyscallEvent, task: Task): undefined {
@@ -332,7 +316,7 @@ export class SyscallDecoder {
     if (fd === undefined) return undefined;
     const file = this.fileOf(event.args[0], task.process);
     const before = file === undefined ? task.process.files.close(fd) : task.process.files.put(fd, file);
-    return before === undefined ? undefined : this.closing([before]);
+    return before === undefined ? undefined : closing(before);
   }
 
   private readLink(event: SyscallEvent): DecodedCall | undefined {
@@ -371,35 +355,25 @@ export class SyscallDecoder {
     return task.process.files.closeWhere((_fd, file) => file.closeOnExec);
   }
 
-  /** What the last closes of some files are: one close, or several in one call. */
-  private closing(files: readonly OpenFile[]): DecodedCall | undefined {
-    const calls: ApCall[] = [];
-    for (const file of files) {
-      const call = closeOf(file.object);
-      if (call !== undefined) calls.push(call);
-    }
-    const [only] = calls;
-    if (only === undefined) return undefined;
-    // A device is released before the group and the VM that it holds references on, whatever the descriptors' order.
-    calls.sort((a, b) => closeRank(a) - closeRank(b));
-    return calls.length === 1
-      ? { call: only, name: closeName(only) }
-      : { call: { kind: "closes", closes: calls }, name: "close of VFIO and KVM files" };
-  }
-
-  private put(process: Process, fd: number, object: FileObject, flags: string): OpenFile | undefined {
-    return process.files.put(fd, { object, references: 0, shown: false, closeOnExec: flags.includes("O_CLOEXEC") });
+  private put(process: Process, fd: number, object: FileObject, { closeOnExec }: OpenMode): OpenFile | undefined {
+    return process.files.put(fd, { object, references: 0, shown: false, closeOnExec });
   }
 
   /** The file behind a descriptor argument: from the table, else from its decoration (a descriptor older than the recording). */
   private fileOf(arg: string | undefined, process: Process): OpenFile | undefined {
-    const descriptor = arg === undefined ? undefined : descriptorOf(arg);
+    if (arg === undefined) return undefined;
+    const fd = plainDescriptor(arg);
+    if (fd >= 0) {
+      const file = process.files.get(fd);
+      if (file === undefined ? !mayBeKnown(arg) : plainlyNames(arg, file.object)) return file;
+    }
+    const descriptor = descriptorOf(arg);
     if (descriptor === undefined) return undefined;
     const known = process.files.get(descriptor.fd);
     if (known !== undefined && !contradicts(known.object, descriptor.path)) return known;
     const object = descriptor.path === undefined ? undefined : this.objectOf(descriptor.path, process, descriptor.fd);
     if (object === undefined) return undefined;
-    this.put(process, descriptor.fd, object, "");
+    this.put(process, descriptor.fd, object, inherited);
     return process.files.get(descriptor.fd);
   }
 
@@ -457,27 +431,6 @@ function joinPath(base: string | undefined, path: string): string | undefined {
   return `/${parts.join("/")}`;
 }
 
-function contradicts(object: FileObject, path: string | undefined): boolean {
-  if (path === undefined) return false;
-  switch (object.kind) {
-    case "attribute":
-      return !path.startsWith("/sys/");
-    case "group":
-    case "container":
-      return !path.startsWith("/dev/vfio/");
-    case "kvm":
-      return path !== "/dev/kvm";
-    case "vm":
-      return path !== "anon_inode:kvm-vm";
-    case "vcpu":
-      return !path.startsWith("anon_inode:kvm-vcpu");
-    case "kvm-vfio":
-      return path !== "anon_inode:kvm-vfio";
-    case "device":
-      return path !== "anon_inode:[vfio-device]";
-  }
-}
-
 function soleFiles(process: Process): OpenFile[] {
   const files: OpenFile[] = [];
   for (const object of process.files.objects()) {
@@ -507,68 +460,6 @@ function soleGroup(process: Process): { readonly id: number; readonly group: num
   return found;
 }
 
-function closeOf(object: FileObject): ApCall | undefined {
-  switch (object.kind) {
-    case "group":
-      return { kind: "group-close", file: object.ref };
-    case "device":
-      return { kind: "device-close", device: object.ref };
-    case "vm":
-      return { kind: "vm-close", vm: object.ref };
-    case "attribute":
-    case "container":
-    case "kvm":
-    case "vcpu":
-    case "kvm-vfio":
-      return undefined;
-  }
-}
-
-function closeRank(call: ApCall): number {
-  return call.kind === "device-close" ? 0 : call.kind === "group-close" ? 1 : 2;
-}
-
-function closeName(call: ApCall): string {
-  if (call.kind === "device-close") return "close VFIO device";
-  return call.kind === "group-close" ? "close VFIO group" : "close VM";
-}
-
-function accessOf(flags: string): "read" | "write" | "both" {
-  if (flags.includes("O_RDWR")) return "both";
-  return flags.includes("O_WRONLY") ? "write" : "read";
-}
-
-/** Ioctls of a VM that change what its CPUs answer: name, number, what they change (KVM-2, GISC-8, NIB-3). */
-const vmChanges: readonly (readonly [string, number, "attribute" | "protected" | "memory"])[] = [
-  ["KVM_SET_DEVICE_ATTR", 0xe1, "attribute"],
-  ["KVM_S390_PV_COMMAND", 0xc5, "protected"],
-  ["KVM_SET_USER_MEMORY_REGION", 0x46, "memory"],
-  ["KVM_SET_USER_MEMORY_REGION2", 0x49, "memory"],
-];
-
-function deviceRequest(request: string): "reset" | "get-info" | "other" {
-  if (requestIs(request, "VFIO_DEVICE_RESET", 0x3b, 111)) return "reset";
-  return requestIs(request, "VFIO_DEVICE_GET_INFO", 0x3b, 107) ? "get-info" : "other";
-}
-
-/**
- * Whether an ioctl request is `name`: by membership where several names are joined with `or`, else by type and number of
- * the printed code, in either coding of the direction bits (capture-formats a.6, a.7).
- */
-function requestIs(request: string, name: string, type: number, number: number): boolean {
-  const first = request.charCodeAt(0);
-  if (first === 0x4b || first === 0x56) {
-    if (request === name) return true;
-    return request.includes(" or ") && request.split(" or ").includes(name);
-  }
-  if (request.startsWith("_IOC(")) {
-    const parts = request.slice(5, -1).split(",");
-    return numberOf(parts[1]?.trim() ?? "") === type && numberOf(parts[2]?.trim() ?? "") === number;
-  }
-  const code = numberOf(request);
-  return code !== undefined && ((code >>> 8) & 0xff) === type && (code & 0xff) === number;
-}
-
 function returnedDescriptor(result: CallResult | undefined): number | undefined {
   return result?.kind === "value" ? numberOf(result.text) : undefined;
 }
@@ -576,9 +467,6 @@ function returnedDescriptor(result: CallResult | undefined): number | undefined 
 function succeeded(result: CallResult | undefined): boolean {
   return result?.kind === "value";
 }
-
-const attributeName = (attribute: Attribute): string =>
-  attribute.on === "card" || attribute.on === "queue" ? `${attribute.on} ${attribute.name}` : attribute.name;
 
 /** The observed result of a call, for matching. */
 export function observedResult(result: CallResult | undefined): ObservedResult {

@@ -1,0 +1,24 @@
+import type { Attribute } from "./attribute.js";
+
+/** What the calls on an attribute are named, for people. */
+export interface OperationNames {
+  readonly open: string;
+  readonly read: string;
+  readonly write: string;
+}
+
+/** Names of attributes that are kept: there are some dozens. */
+const MAX_NAMES = 1024;
+const operationNames = new Map<string, OperationNames>();
+
+/** The names are put together once: a text that was just joined costs more to count by than all the rest of a call. */
+export function namesOf(attribute: Attribute): OperationNames {
+  const { name, on } = attribute;
+  const text = on === "card" || on === "queue" ? `${on} ${name}` : name;
+  const known = operationNames.get(text);
+  if (known !== undefined) return known;
+  const names = { open: `sysfs open ${text}`, read: `sysfs read ${text}`, write: `sysfs write ${text}` };
+  if (operationNames.size >= MAX_NAMES) operationNames.clear();
+  operationNames.set(text, names);
+  return names;
+}
