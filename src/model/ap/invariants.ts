@@ -6,11 +6,11 @@ import type { Broken, Rule } from "../core/rule.js";
 import { masked } from "./apcb.js";
 import * as aqic from "./aqic-invariants.js";
 import { MASK_1 } from "./bus.js";
+import { CFG_2 } from "./config-change.js";
 import { guestName } from "./guests.js";
 import { ASG_5 } from "./matrix.js";
 import { ALL, type ApProfile, configRule, V12_V61, V61 } from "./profile.js";
 import { isReserved } from "./queues.js";
-import { CFG_2 } from "./scan.js";
 import { APCB_6 } from "./shadow-v12.js";
 import { type ApState, Guest, Mdev, Queue } from "./state.js";
 

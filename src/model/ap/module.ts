@@ -1,11 +1,11 @@
 import { is, isKnown, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { MASK_3 } from "./bus.js";
+import { newestFirst } from "./config-change.js";
 import { removeMdev } from "./mdevs.js";
 import { configRule } from "./profile.js";
 import { leave, probe } from "./queue-life.js";
 import { configured, isReserved, queueAt } from "./queues.js";
-import { newestFirst } from "./scan.js";
 import type { ApState, QueueDriver } from "./state.js";
 
 export const DRV_10 = configRule(
@@ -28,13 +28,13 @@ const IN_USE = "EAGAIN";
 export function unload(x: Trial, s: ApState): void {
   x.by(DRV_10);
   if (x.refuse(s.host.moduleHeld, IN_USE, DRV_10, MASK_3)) return;
-  for (const m of newestFirst(s)) if (x.refuse(is(m.open, true), IN_USE, DRV_10)) return;
+  for (const m of newestFirst(x, s)) if (x.refuse(is(m.open, true), IN_USE, DRV_10)) return;
   if (x.observedSuccess === false) {
     // Somebody else can hold the module, and who may unload is not the driver's matter.
     x.cannotCheck("why the module stays is not recorded");
     return;
   }
-  for (const m of newestFirst(s).reverse()) removeMdev(x, s, m);
+  for (const m of newestFirst(x, s).reverse()) removeMdev(x, s, m);
   for (const line of x.bracketList()) {
     if (line.kind === "queue_remove") leave(x, s, queueAt(s, line.apqn), "none");
   }

@@ -4,6 +4,7 @@ import * as aqicInvariants from "./aqic-invariants.js";
 import * as attach from "./attach.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
+import * as configChange from "./config-change.js";
 import * as deviceFiles from "./device-files.js";
 import * as deviceInfo from "./device-info.js";
 import * as devices from "./devices.js";
@@ -45,6 +46,7 @@ export const apRules: readonly Rule[] = [
   deviceFiles,
   deviceInfo,
   devices,
+  configChange,
   disable,
   dma,
   enable,
