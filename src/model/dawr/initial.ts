@@ -6,7 +6,7 @@ import { DawrState, type Host, vmmColumns } from "./state.js";
 /** The state at the begin of a recording: what facts and snapshot say, everything else unknown. */
 export function initialState(setting: Setting): DawrState {
   const profile = isDawrProfile(setting.profile) ? setting.profile : "linux-6.1";
-  const s = new DawrState(parametersOf(profile, isNewer(setting)));
+  const s = new DawrState(parametersOf(profile, isNewer(setting), setting.kernel === undefined || isNewer(setting)));
   const { host } = s;
   readSnapshot(host, setting);
   readFacts(host, setting);

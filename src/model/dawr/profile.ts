@@ -27,9 +27,11 @@ export interface DawrParameters {
   readonly nestedVersion: 1 | 2;
   /** A kernel newer than 6.1 was recorded: what section 9 says of 6.12 may be seen. */
   readonly newer: boolean;
+  /** The recorded kernel may be one that prints clear bursts (K612-3): it is newer, or its release is not known. */
+  readonly bursts: boolean;
 }
 
-const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | "newer">>> = {
+const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | "newer" | "bursts">>> = {
   "pre-dawr1": {
     maxOpcode: 0x418,
     dawr1Cap: undefined,
@@ -59,9 +61,9 @@ const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | "
   },
 };
 
-/** The parameters of a profile. `newer`: the recorded kernel is newer than 6.1. */
-export function parametersOf(profile: DawrProfile, newer: boolean): DawrParameters {
-  return { profile, ...byProfile[profile], newer };
+/** The parameters of a profile. `newer`: the recorded kernel is newer than 6.1; `bursts`: or it may be. */
+export function parametersOf(profile: DawrProfile, newer: boolean, bursts = newer): DawrParameters {
+  return { profile, ...byProfile[profile], newer, bursts };
 }
 
 const ALL: readonly DawrProfile[] = dawrProfiles;

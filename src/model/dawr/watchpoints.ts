@@ -75,7 +75,8 @@ function clear(x: Trial, s: DawrState, cpu: GuestCpu, name: SlotName, event: Eve
   journal.set(cpu, "cleared0", undefined);
   if (first === undefined) {
     // Slot 1 alone: its event is gone. Only where every slot is cleared in order a free one is cleared too.
-    if (isFree(before)) x.differsAt(event, "no clear of slot 1 alone, which is free", "a clear", GUEST_4, GUEST_5);
+    if (isFree(before) && !s.parameters.bursts)
+      x.differsAt(event, "no clear of slot 1 alone, which is free", "a clear", GUEST_4, GUEST_5);
     journal.set(cpu, "slot1", free);
     return;
   }
