@@ -5,6 +5,8 @@ export interface OpenFile<O> {
   references: number;
   /** For an attribute: whether it was read from the start since it was opened (one show a descriptor). */
   shown: boolean;
+  /** Its opening was not recorded: where its next read begins is not known. */
+  readonly openUnseen?: true;
   readonly closeOnExec: boolean;
 }
 

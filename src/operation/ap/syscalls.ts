@@ -151,7 +151,7 @@ export class SyscallDecoder {
     const positioned = event.name === "pread64" || event.name === "preadv";
     const offset = positioned ? numberOf(event.args[3] ?? "") : file.shown ? 1 : 0;
     if (!positioned && succeeded(event.result)) file.shown = true;
-    if (offset !== 0) return undefined;
+    if (offset !== 0 || (file.openUnseen === true && isEndOfFile(event.result))) return undefined;
     const { attribute } = file.object;
     const bytes = event.name.endsWith("v") ? iovecBytesOf(event.args[1] ?? "") : bytesOf(event.args[1] ?? "");
     const returned = numberOf(event.result.kind === "value" ? event.result.text : "") ?? 0;
@@ -373,7 +373,8 @@ export class SyscallDecoder {
     if (known !== undefined && !contradicts(known.object, descriptor.path)) return known;
     const object = descriptor.path === undefined ? undefined : this.objectOf(descriptor.path, process, descriptor.fd);
     if (object === undefined) return undefined;
-    this.put(process, descriptor.fd, object, inherited);
+    const { closeOnExec } = inherited;
+    process.files.put(descriptor.fd, { object, references: 0, shown: false, closeOnExec, openUnseen: true });
     return process.files.get(descriptor.fd);
   }
 
@@ -462,6 +463,10 @@ function soleGroup(process: Process): { readonly id: number; readonly group: num
 
 function returnedDescriptor(result: CallResult | undefined): number | undefined {
   return result?.kind === "value" ? numberOf(result.text) : undefined;
+}
+
+function isEndOfFile(result: CallResult): boolean {
+  return result.kind === "value" && numberOf(result.text) === 0;
 }
 
 function succeeded(result: CallResult | undefined): boolean {
