@@ -280,6 +280,17 @@ function learnFromFilter(s: ApState, m: Mdev): void {
   }
 }
 
+/** What a filtering that has just run let pass was linked and reset well (APCB-1): what was not known of it is. */
+export function learnPassed(s: ApState, m: Mdev): void {
+  if (!isExact(m.shApm) || !isExact(m.shAqm) || m.tainted !== undefined) return;
+  for (const apid of mask.bitsOf(m.shApm.ones)) {
+    for (const apqi of mask.bitsOf(m.shAqm.ones)) {
+      const queue = s.queues.get((apid << 8) | apqi);
+      if (queue !== undefined && queue.linked === m && !isKnown(queue.resetRc)) s.journal.set(queue, "resetRc", 0);
+    }
+  }
+}
+
 /** KVM-11, APCB-8, APCB-9: the guest runs with the shadow, whatever of it its block has room for, one side alone too. */
 function loadGuest(s: ApState, guest: Guest, m: Mdev): void {
   s.journal.set(guest, "apm", m.shApm);

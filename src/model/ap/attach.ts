@@ -3,7 +3,7 @@ import { noBits, unknownBits } from "../core/bits.js";
 import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
-import { guestName, guestOf, newGuest, pointerFits } from "./guests.js";
+import { guestByVm, guestName, guestOf, newGuest, pointerFits } from "./guests.js";
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
@@ -102,6 +102,8 @@ export function expectSetKvm(x: Trial, m: Mdev | undefined, guest: Guest | undef
   );
 }
 
+const EPERM = -1;
+
 /** KVM-7: the notification that a guest is there, if it came: seen by its line, or by the masks it loads. */
 export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined): void {
   const masks = x.peek("apcb_set");
@@ -110,9 +112,13 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
     if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) maybeNotified(s, m, vm);
     return;
   }
+  const own = vm === undefined ? undefined : guestByVm(s, vm);
   const line = x.expectBracket(
     "mdev_set_kvm",
-    (seen) => (seen.mdev === m.uuid ? undefined : `mdev_set_kvm mdev ${seen.mdev}`),
+    (seen) =>
+      seen.mdev === m.uuid && (own === undefined || pointerFits(own, seen.kvm)) && (seen.rc === 0 || seen.rc === EPERM)
+        ? undefined
+        : `mdev_set_kvm mdev ${seen.mdev} kvm ${seen.kvm} rc ${seen.rc}`,
     () => `mdev_set_kvm mdev ${m.uuid}`,
     KVM_7,
   );

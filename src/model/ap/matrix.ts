@@ -4,7 +4,7 @@ import * as bits from "../core/bits.js";
 import { and, is, isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { commitIf, linkedTo, refilter, refilterControl, reserved, shadowOf, shared } from "./apcb.js";
+import { commitIf, learnPassed, linkedTo, refilter, refilterControl, reserved, shadowOf, shared } from "./apcb.js";
 import { parseNumber } from "./numbers.js";
 import { ALL, configRule, V9, V12, V12_V61, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
@@ -151,6 +151,7 @@ function assignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
   for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
   x.by(PLUG_1);
   commitIf(x, s, m, refilter(x, s, m), before);
+  learnPassed(s, m);
   stored(x, call);
 }
 

@@ -2,7 +2,7 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { has, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, or, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { adoptStrangers, commitIf, refilter, shadowOf } from "./apcb.js";
+import { adoptStrangers, commitIf, learnPassed, refilter, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
 import { guestName } from "./guests.js";
 import { clearSaved, leakRef, leakSaved } from "./ledger.js";
@@ -208,7 +208,9 @@ function plug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
     commitIf(x, s, m, or(adapter, domain), before);
     return;
   }
-  if (isZero(m)) commitIf(x, s, m, refilter(x, s, m), before);
+  if (!isZero(m)) return;
+  commitIf(x, s, m, refilter(x, s, m), before);
+  learnPassed(s, m);
 }
 
 function isZero(m: Mdev): boolean {
