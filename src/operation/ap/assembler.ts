@@ -30,6 +30,8 @@ export class ApAssembler {
   /** The latest complete call of each strace source: its next line ends it. */
   private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
   private sequence = 0;
+  /** Place of the latest probe line. */
+  private lastProbe = 0;
 
   constructor(emit: (group: readonly Operation[]) => void) {
     this.overlaps = new Overlaps(emit, endsBySilence);
@@ -43,6 +45,7 @@ export class ApAssembler {
         this.syscall(event);
         break;
       case "probe": {
+        this.lastProbe = this.sequence;
         const probe = this.pairs.join(event);
         if (probe !== undefined) this.probe(probe);
         break;
@@ -71,10 +74,13 @@ export class ApAssembler {
     this.close(lost);
   }
 
-  /** The stream ended: whatever is open has no result. */
+  /** The stream ended: whatever is open has no result, and may lack lines that were not recorded any more. */
   finish(): void {
     for (const stack of this.running.values()) {
-      for (const operation of stack) this.close(operation);
+      for (const operation of [...stack]) {
+        if (operation.call.kind === "pqap" || operation.end === this.lastProbe) operation.gap = true;
+        this.close(operation);
+      }
     }
     this.running.clear();
     this.overlaps.finish();
