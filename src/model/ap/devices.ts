@@ -103,8 +103,7 @@ function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ope
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
   const m = group?.mdev ?? (line?.kind === "mdev_set_kvm" ? mdevAt(s, line.mdev) : undefined);
   if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
-  // KVM-15: the module reference, or the second notifier, can fail.
-  if (x.observedSuccess === false && x.refuse("unknown", ["ENODEV", "ENOMEM", "EBUSY"], KVM_15)) return;
+  if (x.observedSuccess === false && openFails(x, s, m, call.vm?.id)) return;
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known (no mdev_set_kvm line, no iommu_group link)");
     if (x.observedSuccess !== false) strangerOpens(x, s, call, guestOf(s, undefined, call.vm?.id));
@@ -115,6 +114,18 @@ function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ope
   notified(x, s, m, call.vm?.id);
   x.succeeds(MDEV_6);
   opened(s, call, m, group);
+}
+
+/**
+ * KVM-15: without a reference on the module nothing has happened yet; a second notifier that cannot be registered leaves
+ * what the first one did.
+ */
+function openFails(x: Trial, s: ApState, m: Mdev | undefined, vm: number | undefined): boolean {
+  if (!x.refuse("unknown", ["ENODEV", "ENOMEM", "EBUSY", "EINVAL"], KVM_15)) return false;
+  if (m === undefined || x.remaining() + x.bracketList().length === 0) return true;
+  notified(x, s, m, vm);
+  x.knownDefect(`the open failed, and mdev ${m.uuid} keeps the guest that it was given`, KVM_15);
+  return true;
 }
 
 /** A device that nobody can name was opened: any mdev may have the guest now. */

@@ -59,6 +59,7 @@ export function factsOfHost(host: Host, posted: boolean): FactSet {
   let facts = anyFacts;
   if (host.fac15 === false) facts = withFact(facts, "fac15", false);
   if (host.fac76 === false || host.apxa === false) facts = withFact(facts, "wide", false);
+  else if (host.fac76 === true && host.apxa === true) facts = withFact(facts, "wide", true);
   if (host.fac65 === false || (host.aiv === false && !posted)) facts = withFact(facts, "fac65", false);
   if (host.asked === undefined) return facts;
   for (const [fact, facility] of [

@@ -44,6 +44,9 @@ export const COMMON_FACTS: Readonly<Record<string, unknown>> = {
   hostAqicStatus: "true",
 };
 
+/** The four queues of M. */
+export const COMMON_QUEUES: readonly string[] = ["04.0005", "04.0016", "05.0005", "05.0016"];
+
 export interface Setting {
   readonly facts?: Readonly<Record<string, unknown>>;
   /** Queue devices, all bound to vfio_ap. */
@@ -121,7 +124,7 @@ export class World {
   constructor(column: Column, setting: Setting = {}) {
     this.column = column;
     const variant = isV9(column) ? { variant: column } : {};
-    const queues = setting.queues ?? ["04.0005", "04.0016", "05.0005", "05.0016"];
+    const queues = setting.queues ?? COMMON_QUEUES;
     this.state = initialState({
       profile: isV9(column) ? "aqic-v9" : column,
       facts: { ...COMMON_FACTS, ...variant, ...setting.facts },
@@ -215,6 +218,11 @@ export class World {
   /** An intercepted PQAP that the model explains; other observations may be right as well. */
   explainGuest(request: Request, effects: readonly ApEffect[], exit: Exit): Explained {
     return this.explain(operationOf(pqapCall(request, exit), value(exit.rc), effects));
+  }
+
+  /** An intercepted PQAP in which the rules end before the lines do. */
+  explainLoosely(request: Request, effects: readonly ApEffect[], exit: Exit): Explained {
+    return this.explain(operationOf(pqapCall(request, exit), value(exit.rc), effects), true);
   }
 
   /** An ioctl of a VM that changes what its CPUs answer. */
