@@ -9,10 +9,11 @@ import { parseNumber } from "./numbers.js";
 import { ALL, configRule, V9, V12, V12_V61, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { type Candidate, PLUG_4, resetQueues } from "./reset.js";
+import { RST_10 } from "./reset-rules.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
-import { bucketOf, link, unlink } from "./table.js";
+import { bucketOf, link, QUEUE_9, unlink } from "./table.js";
 
 export const ASG_1 = configRule(
   "ASG-1",
@@ -149,7 +150,7 @@ function assignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
   const before = shadowOf(m);
   s.journal.set(m, side === "adapter" ? "apm" : "aqm", withN);
   for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
-  x.by(PLUG_1);
+  x.by(PLUG_1, QUEUE_9);
   commitIf(x, s, m, refilter(x, s, m), before);
   learnPassed(s, m);
   stored(x, call);
@@ -171,7 +172,7 @@ function assignPosted(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
   s.journal.set(m, side === "adapter" ? "apm" : "aqm", bits.add(own, n));
   if (bits.has(own, n) === true) x.by(ASG_3);
   for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
-  x.by(PLUG_1);
+  x.by(PLUG_1, QUEUE_9);
   const entered = side === "adapter" ? tryAdapter(x, s, m, n) : tryDomain(x, s, m, n);
   commitIf(x, s, m, entered, before);
   stored(x, call);
@@ -248,7 +249,8 @@ function alreadyIn(x: Trial, member: Tri): boolean {
 
 /** A write to unassign_adapter or unassign_domain (ASG-4, PLUG-3, PLUG-4). */
 export function unassign(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
-  x.by(ASG_4);
+  x.by(ASG_4, RST_10);
+  if (s.parameters.dynamic) x.by(QUEUE_9);
   if (s.parameters.profile === "linux-6.1") unassignMerged(x, s, m, side, call);
   else unassignOld(x, s, m, side, call);
 }

@@ -10,6 +10,13 @@ export const QUEUE_10 = aqicRule(
   "include/linux/hashtable.h, hash.h",
   V12_V61,
 );
+export const QUEUE_9 = aqicRule(
+  "QUEUE-9",
+  "Linking by assignment",
+  "An assignment links each bound queue of the new APQNs, an unassignment unlinks it. In dynamic-v12 unassigning a domain and assigning a number again link once more, with the list node in the table already.",
+  "v12 5/17 vfio_ap_mdev_manage_qlinks; vfio_ap_mdev_link_queue",
+  V12_V61,
+);
 export const AQIC_11 = aqicRule(
   "AQIC-11",
   "Mixed-width hash",
