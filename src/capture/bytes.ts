@@ -1,6 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-/** Bytes read at a time: some hundred lines. More would wait longer, and be copied by each collection of garbage. */
+/** Bytes read at a time. */
+const READ = 256 * 1024;
+/** Bytes handed on at a time: some hundred lines. Events of more would wait, and be copied by each collection of garbage. */
 const CHUNK = 64 * 1024;
 
 /** The bytes of a file, however it is given: looked into at its beginning first, then read through once. */
@@ -49,14 +51,20 @@ export class FileBytes implements ByteSource {
   async *stream(start = 0): AsyncGenerator<Uint8Array> {
     const handle = await open(this.#path, "r");
     try {
-      const buffer = Buffer.allocUnsafe(CHUNK);
+      // Two buffers by turns: the next bytes are read while those at hand are worked on.
+      let spare = Buffer.allocUnsafe(READ);
       // Without a position the kernel keeps it, which also serves files that can't be sought in.
       let position = start === 0 ? null : start;
+      let reading = handle.read(Buffer.allocUnsafe(READ), 0, READ, position);
       for (;;) {
-        const { bytesRead } = await handle.read(buffer, 0, CHUNK, position);
+        const { buffer, bytesRead } = await reading;
         if (bytesRead === 0) return;
         if (position !== null) position += bytesRead;
-        yield buffer.subarray(0, bytesRead);
+        reading = handle.read(spare, 0, READ, position);
+        // An error is told when its turn comes.
+        reading.catch(() => {});
+        spare = buffer;
+        for (let at = 0; at < bytesRead; at += CHUNK) yield buffer.subarray(at, Math.min(at + CHUNK, bytesRead));
       }
     } finally {
       await handle.close();
