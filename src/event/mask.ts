@@ -92,6 +92,16 @@ export function bitsOf(mask: Mask): number[] {
   return bits;
 }
 
+/** The highest bit of a mask, -1 where it is empty. */
+export function lastBit(mask: Mask): number {
+  for (let i = WORDS - 1; i >= 0; i--) {
+    const word = mask[i] ?? 0;
+    // The lowest bit that is set alone: bit 0 of a mask is the leftmost.
+    if (word !== 0) return i * 32 + Math.clz32(word & -word);
+  }
+  return -1;
+}
+
 /** Bits 0 to `last` inclusive. */
 export function maskUpTo(last: number): Mask {
   const mask = new Uint32Array(WORDS);

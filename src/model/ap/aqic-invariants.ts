@@ -107,30 +107,36 @@ function report(broken: Broken[], rule: Rule, message: string, prescribedBy?: Ru
 
 /** INV-1, INV-5, INV-6, INV-8, INV-16. */
 function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
-  const name = apqnText(queue.apqn);
   const { savedIsc, savedNib, heldBy } = queue;
   if (isKnown(savedIsc) && isKnown(savedNib) && (savedIsc === null) !== (savedNib === null)) {
     const pageZero = s.parameters.old && savedNib === null && hasLeak(heldBy, "pin", "0x0");
     const orphaned = !s.parameters.old && isKnown(queue.owner) && queue.owner?.kvm === null ? IRQ_10 : undefined;
     if (!pageZero)
-      report(broken, INV_1, `${name} has ISC ${savedIsc ?? "none"} and NIB ${savedNib ?? "none"}`, orphaned);
+      report(
+        broken,
+        INV_1,
+        `${apqnText(queue.apqn)} has ISC ${savedIsc ?? "none"} and NIB ${savedNib ?? "none"}`,
+        orphaned,
+      );
   }
   if (isKnown(savedIsc) && savedIsc !== null && (savedIsc < 0 || savedIsc > 7)) {
-    report(broken, INV_5, `${name} has ISC ${savedIsc}`);
+    report(broken, INV_5, `${apqnText(queue.apqn)} has ISC ${savedIsc}`);
   }
   if (isKnown(savedNib) && savedNib !== null && isKnown(queue.driver) && queue.driver !== "vfio_ap") {
-    report(broken, INV_6, `${name} has NIB ${savedNib} and is not bound to vfio_ap`);
+    report(broken, INV_6, `${apqnText(queue.apqn)} has NIB ${savedNib} and is not bound to vfio_ap`);
   }
-  if (queue.strayIrq) report(broken, INV_16, `the interrupt of ${name} is on, and nobody has registered for it`);
-  if (s.parameters.dynamic) checkTable(s, queue, name, broken);
+  if (queue.strayIrq) {
+    report(broken, INV_16, `the interrupt of ${apqnText(queue.apqn)} is on, and nobody has registered for it`);
+  }
+  if (s.parameters.dynamic) checkTable(s, queue, broken);
 }
 
-function checkTable(s: ApState, queue: Queue, name: string, broken: Broken[]): void {
+function checkTable(s: ApState, queue: Queue, broken: Broken[]): void {
   const { linked, owner } = queue;
   if (!isKnown(linked) || !isKnown(owner) || linked === owner) return;
   // A queue that is unlinked and keeps its mdev: a defect of linux-6.1 (Q-13, Q-14).
   const stale = linked === null && !s.parameters.old ? RST_10 : undefined;
-  const text = `${name} is in ${linked === null ? "no table" : `the table of mdev ${linked.uuid}`} and names ${owner === null ? "no mdev" : `mdev ${owner.uuid}`}`;
+  const text = `${apqnText(queue.apqn)} is in ${linked === null ? "no table" : `the table of mdev ${linked.uuid}`} and names ${owner === null ? "no mdev" : `mdev ${owner.uuid}`}`;
   report(broken, INV_8, text, stale);
 }
 
@@ -145,6 +151,7 @@ function checkGuest(s: ApState, guest: Guest, broken: Broken[]): void {
 /** INV-2. */
 function checkPins(s: ApState, guest: Guest, broken: Broken[]): void {
   if (!isKnown(guest.pins) || !isKnown(guest.leaks)) return;
+  if (guest.pins.size === 0 && guest.leaks.length === 0 && !holdsAny(s, guest)) return;
   const expected = new Map<string, number>();
   const count = (key: string, by: number): void => void expected.set(key, (expected.get(key) ?? 0) + by);
   for (const { savedNib, heldBy } of s.queues.values()) {
@@ -162,6 +169,14 @@ function checkPins(s: ApState, guest: Guest, broken: Broken[]): void {
     if (pinned === due) continue;
     report(broken, INV_2, `${guestName(guest)} has ${key} pinned ${pinned} times, of which ${due} are accounted for`);
   }
+}
+
+/** Whether a queue has, or may have, something saved for the guest. */
+function holdsAny(s: ApState, guest: Guest): boolean {
+  for (const { heldBy } of s.queues.values()) {
+    if (heldBy !== null && (heldBy === guest || !isKnown(heldBy))) return true;
+  }
+  return false;
 }
 
 /** INV-3, INV-4. */

@@ -152,9 +152,8 @@ function checkMdev(s: ApState, m: Mdev, broken: Broken[]): void {
 
 /** INV-11. */
 function checkMaxima(m: Mdev, broken: Broken[]): void {
-  const beyond = (bits: mask.Mask, max: number): boolean => mask.bitsOf(bits).some((bit) => bit > max);
-  const adapters = isKnown(m.apmMax) && beyond(m.apm.ones, m.apmMax);
-  const domains = isKnown(m.aqmMax) && (beyond(m.aqm.ones, m.aqmMax) || beyond(m.adm.ones, m.aqmMax));
+  const adapters = isKnown(m.apmMax) && mask.lastBit(m.apm.ones) > m.apmMax;
+  const domains = isKnown(m.aqmMax) && (mask.lastBit(m.aqm.ones) > m.aqmMax || mask.lastBit(m.adm.ones) > m.aqmMax);
   if (adapters || domains) report(broken, INV_11, `mdev ${m.uuid} has a number beyond its maximum`);
 }
 
@@ -168,14 +167,14 @@ function checkCrycb(m: Mdev, guest: Guest, broken: Broken[]): void {
 
 function checkShadow(s: ApState, m: Mdev, broken: Broken[]): void {
   const within = (shadow: mask.Mask, whole: mask.Mask, rule: Rule, what: string): void => {
-    const extra = mask.minus(shadow, whole);
-    if (!mask.isEmpty(extra)) report(broken, rule, `mdev ${m.uuid}: ${what} ${masked(extra)}`);
+    if (mask.isSubset(shadow, whole)) return;
+    report(broken, rule, `mdev ${m.uuid}: ${what} ${masked(mask.minus(shadow, whole))}`);
   };
   within(m.shApm.ones, possible(m.apm), INV_2, "the shadow has adapters that are not assigned:");
   within(m.shAqm.ones, possible(m.aqm), INV_2, "the shadow has domains that are not assigned:");
   within(m.shAdm.ones, possible(m.adm), INV_2, "the shadow has control domains that are not assigned:");
   checkBound(s, m, broken);
-  const pending = [m.apmAdd, m.aqmAdd, m.admAdd].some((added) => isEmpty(added) === false);
+  const pending = isEmpty(m.apmAdd) === false || isEmpty(m.aqmAdd) === false || isEmpty(m.admAdd) === false;
   if (pending) report(broken, INV_15, `mdev ${m.uuid} has additions that no scan handles any more`);
   if (s.parameters.profile !== "linux-6.1") return;
   within(m.shApm.ones, possible(s.host.infoApm), INV_5, "the shadow has adapters that the host lacks:");
@@ -201,16 +200,17 @@ function checkBound(s: ApState, m: Mdev, broken: Broken[]): void {
 
 /** INV-9, INV-10, INV-14. */
 function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
-  const name = apqnText(queue.apqn);
-  if (queue.driver === "vfio_ap" && isReserved(s, queue.apqn) === true) {
-    report(broken, INV_14, `${name} is reserved and bound to vfio_ap`);
-  } else if (queue.driver === "default" && isReserved(s, queue.apqn) === false) {
-    report(broken, INV_14, `${name} is not reserved and bound to a default driver`);
+  const { apqn } = queue;
+  if (queue.driver === "vfio_ap" && isReserved(s, apqn) === true) {
+    report(broken, INV_14, `${apqnText(apqn)} is reserved and bound to vfio_ap`);
+  } else if (queue.driver === "default" && isReserved(s, apqn) === false) {
+    report(broken, INV_14, `${apqnText(apqn)} is not reserved and bound to a default driver`);
   }
   if (!s.parameters.dynamic || !isKnown(queue.linked)) return;
   if (queue.linked !== null) {
     if (inMatrix(queue.linked, queue) === false && queue.linked.present === true) {
-      report(broken, INV_9, `${name} is linked to mdev ${queue.linked.uuid} and not assigned`, postedRule(s, ASG_5));
+      const text = `${apqnText(apqn)} is linked to mdev ${queue.linked.uuid} and not assigned`;
+      report(broken, INV_9, text, postedRule(s, ASG_5));
     }
     return;
   }
@@ -219,7 +219,8 @@ function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
     if (m.present !== true || inMatrix(m, queue) !== true) continue;
     const lost =
       !mask.hasBit(possible(s.host.infoApm), queue.apid) || !mask.hasBit(possible(s.host.infoAqm), queue.apqi);
-    report(broken, INV_10, `${name} is assigned to mdev ${m.uuid} and not linked`, postedRule(s, lost ? CFG_2 : ASG_5));
+    const text = `${apqnText(apqn)} is assigned to mdev ${m.uuid} and not linked`;
+    report(broken, INV_10, text, postedRule(s, lost ? CFG_2 : ASG_5));
   }
 }
 
@@ -240,7 +241,8 @@ function checkGuest(s: ApState, guest: Guest, broken: Broken[]): void {
   let holders = 0;
   for (const m of s.mdevs.values()) if (m.present === true && m.kvm === guest) holders++;
   if (holders > 1) report(broken, INV_8, `guest ${guestName(guest)} has ${holders} mdevs`);
-  if (guest.hook === null && [guest.apm, guest.aqm, guest.adm].some((bits) => isEmpty(bits) === false)) {
+  const running = isEmpty(guest.apm) === false || isEmpty(guest.aqm) === false || isEmpty(guest.adm) === false;
+  if (guest.hook === null && running) {
     report(broken, INV_7, `guest ${guestName(guest)} has no mdev and runs with masks that are not empty`);
   }
   if (!mask.intersects(guest.apm.ones, s.host.apmask.ones)) return;

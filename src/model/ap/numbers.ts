@@ -3,6 +3,7 @@ import { hexDigit, type Mask, maskOf } from "../../event/mask.js";
 /** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
 
+const HALF = 2 ** 32;
 const invalid = { ok: false, errno: "EINVAL" } as const;
 const outOfRange = { ok: false, errno: "ERANGE" } as const;
 
@@ -15,19 +16,25 @@ export function parseNumber(text: string): Parsed<number> {
   const base = baseAt(text, at);
   if (base === 16) at += 2;
   const start = at;
-  let value = 0n;
+  // Two halves of 32 bits: exact up to 2^64, where a number alone is not.
+  let hi = 0;
+  let lo = 0;
   let overflow = false;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
-    value = value * BigInt(base) + BigInt(digit);
-    if (value >= 1n << 64n) overflow = true;
-    if (value >= 1n << 80n) value = 1n << 70n;
+    const low = lo * base + digit;
+    lo = low % HALF;
+    hi = hi * base + Math.floor(low / HALF);
+    if (hi >= HALF) {
+      overflow = true;
+      hi = 0;
+    }
   }
   if (at === start) return invalid;
   if (overflow) return outOfRange;
   if (text.charCodeAt(at) === 0x0a) at++;
-  return at === text.length ? { ok: true, value: Number(value) } : invalid;
+  return at === text.length ? { ok: true, value: hi * HALF + lo } : invalid;
 }
 
 /** Base of the number that begins at `at`: `0x` counts only where a hex digit follows (2.4). */

@@ -1,8 +1,6 @@
-import { maskOf } from "../../event/mask.js";
-import { exactly, has } from "../core/bits.js";
+import { has } from "../core/bits.js";
 import { and, is, isKnown, type Known, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { reserved } from "./apcb.js";
 import { configRule } from "./profile.js";
 import { type ApState, type Mdev, Queue, type QueueDriver } from "./state.js";
 
@@ -49,7 +47,7 @@ export function configured(s: ApState, apqn: number): Tri {
 }
 
 export function isReserved(s: ApState, apqn: number): Tri {
-  return reserved(s, exactly(maskOf(apqn >> 8)), exactly(maskOf(apqn & 0xff)));
+  return and(has(s.host.apmask, apqn >> 8), has(s.host.aqmask, apqn & 0xff));
 }
 
 /**
