@@ -10,7 +10,11 @@ import { type ApEffect, bracketKinds } from "./effect.js";
 import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
 import type { FileObject } from "./file.js";
 import { CrycbLog, decodeRefusal } from "./log-decode.js";
+import { hasStructure, readStructure, type Structure, structuredCommand, withStructure } from "./structures.js";
 import { type DecodedCall, observedResult, SyscallDecoder } from "./syscalls.js";
+
+/** Structures of tasks whose ioctl never comes are not kept for ever. */
+const WAITING_STRUCTURES = 256;
 
 const notRecorded: ObservedResult = { kind: "unknown", reason: "the call was not recorded" };
 
@@ -29,6 +33,8 @@ export class ApAssembler {
   private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
   private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
+  /** By task: the structure of an ioctl whose line did not come yet. */
+  private readonly structures = new Map<number, Structure>();
   private sequence = 0;
   /** Place of the latest probe line. */
   private lastProbe = 0;
@@ -46,6 +52,10 @@ export class ApAssembler {
         break;
       case "probe": {
         this.lastProbe = this.sequence;
+        if (event.name === "ioctl_in" || event.name === "ioctl_out") {
+          this.structure(event);
+          break;
+        }
         const probe = this.pairs.join(event);
         if (probe !== undefined) this.probe(probe);
         break;
@@ -164,7 +174,28 @@ export class ApAssembler {
     if (stack === undefined) this.running.set(event.tid, [operation]);
     else stack.push(operation);
     this.overlaps.add(operation);
+    const early = this.structures.get(event.tid);
+    if (early !== undefined && early.command === structuredCommand(operation.call)) {
+      operation.call = withStructure(operation.call, early);
+      this.structures.delete(event.tid);
+    }
     return operation;
+  }
+
+  /** The structure of an ioctl: of the one that runs on the task, or of the next one, whose line comes later. */
+  private structure(event: ProbeEvent): void {
+    const seen = readStructure(event);
+    if (seen === undefined) return;
+    const stack = this.running.get(event.tid);
+    const operation = stack?.findLast(({ call }) => structuredCommand(call) === seen.command);
+    if (operation !== undefined && (seen.before === undefined || !hasStructure(operation.call))) {
+      operation.call = withStructure(operation.call, seen);
+      return;
+    }
+    if (this.structures.size >= WAITING_STRUCTURES) this.structures.clear();
+    const known = this.structures.get(event.tid);
+    const joined = seen.after !== undefined && known?.command === seen.command;
+    this.structures.set(event.tid, joined ? { ...known, after: seen.after } : seen);
   }
 
   /** A line of strace: the call that the same file printed complete before it has ended (capture-formats h). */
