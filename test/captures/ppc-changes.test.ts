@@ -77,7 +77,11 @@ function stretches(): readonly Stretch[] {
         enabled,
         granted: granted === true && host === "p9" ? false : granted,
       } as const;
-      found.push({ lines: phase(lines, phaseName, 700), facts, place: { ...place, phase: phaseName } });
+      found.push({
+        lines: phase(lines, phaseName, phaseName === "compat" ? 1800 : 700),
+        facts,
+        place: { ...place, phase: phaseName },
+      });
     }
   }
   for (const [name, cpu, host] of [
@@ -202,7 +206,11 @@ const fields: readonly Field[] = [
     pattern: /(vm_enable_cap: .*a0=)(0x[0-9a-f]+)/,
     values: ["0x0", "0x28", "0x31c", "0x31d", "0xf804"],
   },
-  { name: "cap a1", pattern: /(vm_enable_cap: .*a1=)(0x[0-9a-f]+)/, values: ["0x0", "0x1", "0x2"] },
+  {
+    name: "cap a1",
+    pattern: /(vm_enable_cap: .*a1=)(0x[0-9a-f]+)/,
+    values: ["0x0", "0x1", "0x2", "0x3", "0x31c", "0x100000001", "0xffffffffffffffff"],
+  },
   {
     name: "register id",
     pattern: /(vcpu_one_reg: .*id=)(0x[0-9a-f]+)/,
@@ -248,12 +256,13 @@ const fields: readonly Field[] = [
 /** Changes of each field. */
 const CHANGES = 210;
 
-/** Numbers that look like chance and are always the same. */
+/** Numbers that look like chance and are always the same (mulberry32). */
 function* chance(seed: number): Generator<number> {
-  let state = seed;
-  for (;;) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state / 2 ** 32;
+  for (let state = seed; ; ) {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    yield ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 }
 

@@ -61,7 +61,7 @@ export function allowedBy(change: Change, place: Place): string | undefined {
     case "slot address":
       return isClear(place.lines[change.line] ?? "") || nextKeeps(place) ? undefined : "GUEST-2";
     case "slot DAWRX":
-      return legalDawrx(text) && !isClear(place.lines[change.line] ?? "") && !nextKeeps(place) ? "GUEST-2" : undefined;
+      return legalDawrx(text) && mayHold(place) ? "GUEST-2" : undefined;
     case "hset op":
       // The line is then one of another call, and the call has no line of its arguments.
       return "GUEST-12";
@@ -401,6 +401,14 @@ function callsBefore(place: Place, slot: string): string | undefined {
     if (match !== null && match[1] === slot) return match[3] === "0xfc00" ? "clear" : `${match[2]} ${match[3]}`;
   }
   return undefined;
+}
+
+/** Whether the slot may get another value: it holds none, or nothing behind says that it keeps the recorded one. */
+function mayHold(place: Place): boolean {
+  const line = place.lines[place.line] ?? "";
+  if (!isClear(line)) return !nextKeeps(place);
+  const before = callsBefore(place, / a=(0x\d)/.exec(line)?.[1] ?? "");
+  return before === "clear" || before === undefined;
 }
 
 /** Whether the slot's next call is the same value without a clear between: then another value here is a contradiction. */

@@ -43,6 +43,14 @@ function isModelled(number: number | undefined): boolean {
 }
 
 const zero = wordOf(0, 0);
+const three = wordOf(0, 3);
+const slotResources: readonly Word[] = [wordOf(0, 2), wordOf(0, 5)];
+const plainCalls = {
+  off: [zero, three, zero, zero],
+  on: [three, three, zero, zero],
+  bigEndian: [zero, wordOf(0, 4), zero, zero],
+  unknown: [],
+} as const satisfies Readonly<Record<string, readonly Word[]>>;
 
 /** The call that a function of the guest's kernel makes, as probes before it show (GUEST-2, GUEST-7, GUEST-8). */
 function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
@@ -50,18 +58,17 @@ function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
     case "watchpoint": {
       const asked = call.watchpoint;
       if (asked === undefined) return;
-      const wanted = [zero, wordOf(0, asked.slot === 0 ? 2 : 5), asked.address, withoutHyp(asked.dawrx)];
-      if (passedOn(x, call, wanted)) watchpoint(x, s, call.cpu, { ...asked, event: call.callerEvent });
+      if (passedOn(x, call)) watchpoint(x, s, call.cpu, asked);
       return;
     }
     case "disable-reloc":
-      if (passedOn(x, call, [zero, wordOf(0, 3), zero, zero])) reloc(x, s, call, "off");
+      if (passedOn(x, call)) reloc(x, s, call, "off");
       return;
     case "enable-reloc":
-      if (passedOn(x, call, [wordOf(0, 3), wordOf(0, 3), zero, zero])) reloc(x, s, call, "on");
+      if (passedOn(x, call)) reloc(x, s, call, "on");
       return;
     case "big-endian":
-      passedOn(x, call, [zero, wordOf(0, 4), zero, zero]);
+      passedOn(x, call);
       x.by(GUEST_7);
       return;
     case "direct":
@@ -70,9 +77,10 @@ function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
 }
 
 /** Whether the hcall has the arguments that the function before it gives. */
-function passedOn(x: Trial, call: GuestHcall, wanted: readonly Word[]): boolean {
+function passedOn(x: Trial, call: GuestHcall): boolean {
   const { args } = call;
   if (args === undefined) return true;
+  const wanted = wantedArgs(call);
   const fits = wanted.every((word, i) => {
     const given = args[i];
     return given === undefined || sameWord(given, word);
@@ -160,6 +168,12 @@ function setModeOfQemu(x: Trial, s: DawrState, call: GuestHcall, name: string): 
     arch31: plain(host.arch31),
     ailCapability: plain(host.ailCapability),
   };
+  const [only, another] = columns;
+  if (only !== undefined && another === undefined && answersOf(only, machine, args).has(asAnswer(name))) {
+    x.agrees(HSM_11);
+    learnAil(s, args, name, only !== "qemu-old" && only !== "qemu-p10");
+    return;
+  }
   const answers = columns.map((column) => answersOf(column, machine, args));
   const left = columns.filter((_, i) => answers[i]?.has(asAnswer(name)) === true);
   if (left.length === 0) {
@@ -190,17 +204,19 @@ function learnAil(s: DawrState, args: readonly Word[], name: string, judged: boo
 function wantedArgs(call: GuestHcall): readonly Word[] {
   const { watchpoint: asked } = call;
   switch (call.caller) {
-    case "watchpoint":
-      if (asked === undefined) return [];
-      return [zero, wordOf(0, asked.slot === 0 ? 2 : 5), asked.address, withoutHyp(asked.dawrx)];
+    case "watchpoint": {
+      if (asked === undefined) return plainCalls.unknown;
+      const resource = slotResources[asked.slot === 0 ? 0 : 1] ?? zero;
+      return [zero, resource, asked.address, withoutHyp(asked.dawrx)];
+    }
     case "disable-reloc":
-      return [zero, wordOf(0, 3), zero, zero];
+      return plainCalls.off;
     case "enable-reloc":
-      return [wordOf(0, 3), wordOf(0, 3), zero, zero];
+      return plainCalls.on;
     case "big-endian":
-      return [zero, wordOf(0, 4), zero, zero];
+      return plainCalls.bigEndian;
     case "direct":
-      return [];
+      return plainCalls.unknown;
   }
 }
 

@@ -67,7 +67,6 @@ export function parametersOf(profile: DawrProfile, newer: boolean, bursts = newe
 }
 
 const ALL: readonly DawrProfile[] = dawrProfiles;
-export const PRE: readonly DawrProfile[] = ["pre-dawr1"];
 export const OLD: readonly DawrProfile[] = ["pre-dawr1", "dawr1-v2"];
 export const NEW: readonly DawrProfile[] = ["dawr1-v2", "linux-6.1"];
 export const V61: readonly DawrProfile[] = ["linux-6.1"];

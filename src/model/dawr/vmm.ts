@@ -67,8 +67,13 @@ export function answersOf(column: QemuColumn, machine: QemuMachine, args: readon
   return one(hasHyp(value2) ? "H_P4" : "H_SUCCESS");
 }
 
+const singles: ReadonlyMap<Answer, ReadonlySet<Answer>> = new Map(
+  (["H_SUCCESS", "H_P2", "H_P3", "H_P4", FLAG, "abort"] as const).map((answer) => [answer, new Set<Answer>([answer])]),
+);
+
+/** The set of one answer: made once, for it is asked for with every call. */
 function one(answer: Answer): ReadonlySet<Answer> {
-  return new Set([answer]);
+  return singles.get(answer) ?? new Set([answer]);
 }
 
 /** Whether a generation knows resource 1, 2 or 5. */
@@ -84,37 +89,51 @@ function addressTranslation(
   value1: Word,
   value2: Word,
 ): ReadonlySet<Answer> {
-  const answers = new Set<Answer>();
   const old = column === "qemu-old" || column === "qemu-p10";
-  if (old) {
-    if (machine.arch207s !== true) answers.add("H_P2");
-    if (machine.arch207s === false) return answers;
-  }
-  if (!isZero(value1)) return answers.add("H_P3");
-  if (!isZero(value2)) return answers.add("H_P4");
-  if (!old) {
-    if (!equals(mflags, 0) && !equals(mflags, 3)) return answers.add(FLAG);
-    const refused = equals(mflags, 3) ? machine.ailCapability : true;
-    if (refused !== true) answers.add(FLAG);
-    if (refused !== false) answers.add("H_SUCCESS");
-    return answers;
-  }
-  if (equals(mflags, 1)) return answers.add(FLAG);
-  if (column === "qemu-p10" && equals(mflags, 2)) {
-    if (machine.arch31 !== false) answers.add(FLAG);
-    if (machine.arch31 !== true) answers.add("H_SUCCESS");
-    return answers;
-  }
-  return answers.add("H_SUCCESS");
+  const mayLack = old && machine.arch207s !== true;
+  if (old && machine.arch207s === false) return one("H_P2");
+  const judged = translationAnswers(column, machine, mflags, value1, value2);
+  return mayLack ? new Set<Answer>([...judged, "H_P2"]) : judged;
 }
+
+function translationAnswers(
+  column: QemuColumn,
+  machine: QemuMachine,
+  mflags: Word,
+  value1: Word,
+  value2: Word,
+): ReadonlySet<Answer> {
+  if (!isZero(value1)) return one("H_P3");
+  if (!isZero(value2)) return one("H_P4");
+  if (column !== "qemu-old" && column !== "qemu-p10") {
+    if (!equals(mflags, 0) && !equals(mflags, 3)) return one(FLAG);
+    return either(equals(mflags, 3) ? machine.ailCapability : true);
+  }
+  if (equals(mflags, 1)) return one(FLAG);
+  if (column === "qemu-p10" && equals(mflags, 2)) {
+    return either(machine.arch31 === undefined ? undefined : !machine.arch31);
+  }
+  return one("H_SUCCESS");
+}
+
+/** Success, the flag's code, or where it is not known both. */
+function either(succeeds: boolean | undefined): ReadonlySet<Answer> {
+  if (succeeds === undefined) return new Set<Answer>(["H_SUCCESS", FLAG]);
+  return one(succeeds ? "H_SUCCESS" : FLAG);
+}
+
+const onlyColumn: Readonly<Record<QemuColumn, readonly QemuColumn[]>> = {
+  "qemu-old": ["qemu-old"],
+  "qemu-p10": ["qemu-p10"],
+  "qemu-ail3": ["qemu-ail3"],
+  "qemu-dbg": ["qemu-dbg"],
+  "qemu-dawr1": ["qemu-dawr1"],
+};
 
 /** QEMU's columns that a VMM may be; undefined where it may be another VMM, of which nothing is known (ND-1). */
 export function columnsOf(vmm: Known<VmmColumn>): readonly QemuColumn[] | undefined {
-  const columns = isKnown(vmm)
-    ? [vmm]
-    : vmm instanceof OneOf
-      ? vmm.values
-      : vmmColumns.filter((one) => one !== "other");
+  if (isKnown(vmm)) return vmm === "other" ? undefined : onlyColumn[vmm];
+  const columns = vmm instanceof OneOf ? vmm.values : vmmColumns.filter((column) => column !== "other");
   const qemu: QemuColumn[] = [];
   for (const column of columns) {
     if (column === "other") return undefined;

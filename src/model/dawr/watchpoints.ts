@@ -1,18 +1,10 @@
 import type { Event } from "../../event/event.js";
-import { addressText, isZero, sameWord, type Word } from "../../event/word.js";
+import { addressText, isZero, sameWord } from "../../event/word.js";
+import type { WatchpointRequest } from "../../operation/dawr/call.js";
 import { isKnown, type Known, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { GUEST_2, GUEST_3, GUEST_4, GUEST_5, GUEST_10, INV_14, INV_16, ND_7 } from "./guest-rules.js";
 import { type Breakpoint, type DawrState, type GuestCpu, type Slot, unknownSlot } from "./state.js";
-
-/** What pseries_set_dawr was asked. */
-export interface WatchpointCall {
-  readonly slot: number;
-  readonly address: Word;
-  readonly dawrx: Word;
-  /** Its line. */
-  readonly event: Event | undefined;
-}
 
 /** DAWRX of a cleared slot (GUEST-3). */
 const CLEARED = 0xfc00;
@@ -25,7 +17,7 @@ const ALLOWED = 0xfc00 | 0x77;
 const free: Slot = { current: null, held: null };
 
 /** A watchpoint call of a Linux guest: its arguments, and its place in the order of calls on that CPU. */
-export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: WatchpointCall): void {
+export function watchpoint(x: Trial, s: DawrState, cpuNumber: number, call: WatchpointRequest): void {
   const cpu = s.cpu(cpuNumber);
   const slots = s.host.dawr1 === false ? 1 : 2;
   if (call.slot < 0 || call.slot >= slots) {

@@ -1,4 +1,4 @@
-import { addressText, sameWord, type Word, wordOf } from "../../event/word.js";
+import { addressText, type Word, wordOf } from "../../event/word.js";
 import { isKnown, type Known } from "../core/known.js";
 
 /** HYP of DAWRX and DABRX: never allowed from a guest (2.3). */
@@ -24,9 +24,4 @@ export function safeCiabr(word: Word): Word {
 
 export function registerText(known: Known<Word>): string {
   return isKnown(known) ? addressText(known) : "unknown";
-}
-
-/** Whether a register may hold a value. */
-export function mayBe(known: Known<Word>, value: Word): boolean {
-  return !isKnown(known) || sameWord(known, value);
 }

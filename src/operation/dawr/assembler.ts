@@ -24,6 +24,9 @@ export interface DawrSetting {
 /** Operations kept while nothing has shown yet that the recorded machine is a powerpc one. */
 const MOST_HELD = 4096;
 
+/** Hcalls and ioctls of this system have no effects of their own: what they do is in their result. */
+const noEffects: Operation["effects"] = [];
+
 /** What is known of a task at work. */
 class TaskContext {
   ioctl: OpenIoctl | undefined;
@@ -378,7 +381,7 @@ export class DawrAssembler {
       call,
       name,
       result,
-      effects: [],
+      effects: noEffects,
       event: end,
       tid: begin.tid,
       time: begin.time,

@@ -170,6 +170,15 @@ export interface PrHcall {
 /** Who in a guest's kernel makes an hcall, as the probe before it tells. */
 export type GuestCaller = "watchpoint" | "disable-reloc" | "enable-reloc" | "big-endian" | "direct";
 
+/** What pseries_set_dawr was asked. */
+export interface WatchpointRequest {
+  readonly slot: number;
+  readonly address: Word;
+  /** Before the HYP bit is cleared. */
+  readonly dawrx: Word;
+  readonly event: Event;
+}
+
 /** An hcall as the guest sees it (hcall_entry, hcall_exit), with the arguments that probes before it show. */
 export interface GuestHcall {
   readonly kind: "hcall-guest";
@@ -182,7 +191,7 @@ export interface GuestHcall {
   /** GPR4 to GPR7 as the line of `hset` shows them. */
   readonly args: readonly Word[] | undefined;
   /** What pseries_set_dawr was asked: slot, address, DAWRX before the HYP bit is cleared. */
-  readonly watchpoint: { readonly slot: number; readonly address: Word; readonly dawrx: Word } | undefined;
+  readonly watchpoint: WatchpointRequest | undefined;
   /** The line of the function that makes the call, and the line of `hset`. */
   readonly callerEvent: Event | undefined;
   readonly argsEvent: Event | undefined;

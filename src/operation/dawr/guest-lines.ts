@@ -63,7 +63,7 @@ export class GuestHcallLines {
     const before = this.pending.get(event.cpu);
     if (before !== undefined) this.finish(before, before.event, "no-exit", undefined, noExit);
     this.seen.add(event.cpu);
-    const number = numberField(event, "opcode");
+    const number = decimalField(event, "opcode");
     const stack = this.announced.get(event.tid);
     let args: readonly Word[] | undefined;
     let caller: GuestCaller = "direct";
@@ -97,7 +97,7 @@ export class GuestHcallLines {
         ? { kind: "value", value }
         : { kind: "error", errno: name };
     const pairing: Pairing = entry !== undefined ? "both" : first ? "excused" : "no-entry";
-    this.finish(entry, event, pairing, numberField(event, "opcode"), result);
+    this.finish(entry, event, pairing, decimalField(event, "opcode"), result);
   }
 
   /** Events were lost, on one CPU or on all (-1). */
@@ -167,11 +167,17 @@ function announcement(event: ProbeEvent): Announced | undefined {
     const watchpoint =
       slot === undefined || address === undefined || dawrx === undefined
         ? undefined
-        : { slot: slot.hi === 0 ? slot.lo : -1, address, dawrx };
+        : { slot: slot.hi === 0 ? slot.lo : -1, address, dawrx, event };
     return { kind: "caller", event, number: H_SET_MODE, caller: "watchpoint", watchpoint };
   }
   const caller = callers.get(event.name);
   return caller === undefined
     ? undefined
     : { kind: "caller", event, number: H_SET_MODE, caller, watchpoint: undefined };
+}
+
+/** `opcode=796`: always decimal. */
+function decimalField(event: ProbeEvent, key: string): number | undefined {
+  const value = Number(fieldOf(event, key) ?? "-1");
+  return value >= 0 ? value : undefined;
 }

@@ -29,7 +29,9 @@ export function ioctlResult(
   const own = plainResult(printed);
   if (traced === undefined) return { result: own ?? notRecorded, ambiguous: undefined, contradiction: undefined };
   const fromTrace = tracedResult(command, traced, sign);
-  if (own === undefined || own.kind === "unknown") return { ...fromTrace, contradiction: undefined };
+  if (own === undefined || own.kind === "unknown") {
+    return { result: fromTrace.result, ambiguous: fromTrace.ambiguous, contradiction: undefined };
+  }
   if (agree(own, fromTrace)) return { result: own, ambiguous: undefined, contradiction: undefined };
   return { result: fromTrace.result, ambiguous: fromTrace.ambiguous, contradiction: own };
 }

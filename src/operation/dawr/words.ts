@@ -60,8 +60,3 @@ export class StructReader {
     return this.little ? wordOf(second, first) : wordOf(first, second);
   }
 }
-
-/** A 64-bit number as far as it is exact in a number: register GPR3 as the number of an hcall. */
-export function wholeNumber(word: Word): number {
-  return word.hi * 0x100000000 + word.lo;
-}
