@@ -5,7 +5,7 @@ import { Overlaps } from "../overlaps.js";
 import { ProbePairs } from "../probe-pairs.js";
 import { TaskTable } from "../tasks.js";
 import type { ApCall } from "./call.js";
-import { canCause, endsBySilence, explainsLog, named, repeatsLast } from "./causes.js";
+import { canCause, endsBySilence, explainsLog, isStray, named, repeatsLast } from "./causes.js";
 import { type ApEffect, bracketKinds } from "./effect.js";
 import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
 import type { FileObject } from "./file.js";
@@ -33,8 +33,13 @@ export class ApAssembler {
   private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
   private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
+<<<<<<< HEAD
+  /** Which of the plain calls each recorder of calls has printed. */
+  private readonly printed = new Map<number, Set<string>>();
+=======
   /** By task: the structure of an ioctl whose line did not come yet. */
   private readonly structures = new Map<number, Structure>();
+>>>>>>> up
   private sequence = 0;
   /** Place of the latest probe line. */
   private lastProbe = 0;
@@ -100,6 +105,7 @@ export class ApAssembler {
 
   private syscall(event: SyscallEvent): void {
     this.endPrevious(event.source);
+    this.notePrinted(event);
     const task = this.tasks.get(event.tid);
     this.settle(event.tid);
     if (event.result?.kind === "injected") return;
@@ -111,6 +117,13 @@ export class ApAssembler {
     const decoded = this.syscalls.exit(event, task);
     if (event.phase === "exit") this.returnOf(event, decoded);
     else if (decoded !== undefined) this.complete(event, decoded);
+  }
+
+  private notePrinted({ source, name }: SyscallEvent): void {
+    if (!plainCalls.includes(name)) return;
+    const printed = this.printed.get(source);
+    if (printed === undefined) this.printed.set(source, new Set([name]));
+    else printed.add(name);
   }
 
   private complete(event: SyscallEvent, decoded: DecodedCall): void {
@@ -337,6 +350,16 @@ export class ApAssembler {
     operation.endTime = event.time;
   }
 
+  /**
+   * Whether the task is in that call and no other: it has not returned, or it was printed complete by a recorder that
+   * leaves no call out, so that the next one would have been printed too.
+   */
+  private isWithin(operation: OpenOperation<ApCall>): boolean {
+    if (!operation.returned) return true;
+    const printed = this.printed.get(operation.event.source);
+    return printed !== undefined && plainCalls.every((name) => printed.has(name));
+  }
+
   /** The innermost operation of the task that can cause the effect; an unrecorded call where there is none. */
   private ownerOf(effect: ApEffect, event: ProbeEvent): OpenOperation<ApCall> {
     const stack = this.running.get(event.tid);
@@ -355,11 +378,15 @@ export class ApAssembler {
         operation.name = decoded.name;
         return operation;
       }
+      if (isStray(operation, effect) && this.isWithin(operation)) return operation;
       if (operation.returned || !isCallOfTask(operation)) this.close(operation);
     }
     return this.start(unrecordedCall(effect), event, notRecorded);
   }
 }
+
+/** The calls that have effects: a strace without a filter prints them sooner or later. */
+const plainCalls = ["openat", "write", "ioctl", "close"];
 
 function isRemove(call: ApCall & { kind: "attribute-write" }): boolean {
   return call.attribute.on === "mdev" && call.attribute.name === "remove";

@@ -49,6 +49,41 @@ export function canCause(operation: OpenOperation<ApCall>, effect: ApEffect): bo
   }
 }
 
+/**
+ * Whether an effect that comes while the call runs is no other call's, though it cannot be this one's either: what it
+ * shows was wrong then. Only effects that a task has in a call of its own, never in work that is done at the end of one.
+ */
+export function isStray(operation: OpenOperation<ApCall>, effect: ApEffect): boolean {
+  switch (effect.kind) {
+    case "apcb_set":
+    case "pin_pages":
+    case "gisc_register":
+    case "resource_in_use":
+      return runsAlone(operation.call);
+    default:
+      return false;
+  }
+}
+
+function runsAlone(call: ApCall): boolean {
+  switch (call.kind) {
+    case "pqap":
+    case "attribute-open":
+    case "attribute-read":
+    case "group-open":
+    case "device-ioctl":
+    case "device-close":
+    case "group-close":
+    case "closes":
+      return true;
+    case "attribute-write":
+      // Other attributes of the bus may bring queues: drivers_probe, a rescan.
+      return call.attribute.on !== "bus" && call.phase !== "begin";
+    default:
+      return false;
+  }
+}
+
 function writeCanCause(on: string, name: string, effect: ApEffect): boolean {
   if (on === "mdev") {
     if (name === "remove") return isResetLine(effect);
