@@ -16,6 +16,9 @@ export function inOrderOfCompletion(group: readonly Operation[]): readonly Opera
  */
 export function* ordersOf(group: readonly Operation[]): Generator<readonly Operation[]> {
   const natural = inOrderOfCompletion(group);
+  // Nearly always the first explains what was recorded: it is not put together step by step, which takes long in a long group.
+  let skip = isPossible(natural);
+  if (skip) yield natural;
   let made = 0;
   const walk = function* (chosen: readonly Operation[], left: readonly Operation[]): Generator<readonly Operation[]> {
     if (left.length === 0) {
@@ -33,5 +36,21 @@ export function* ordersOf(group: readonly Operation[]): Generator<readonly Opera
       );
     }
   };
-  yield* walk([], natural);
+  for (const order of walk([], natural)) {
+    // The walk begins with the natural order as well, where it is possible.
+    if (!skip) yield order;
+    skip = false;
+  }
+}
+
+/** Whether no operation stands behind one that began after its end. */
+function isPossible(order: readonly Operation[]): boolean {
+  let earliestEnd = Number.POSITIVE_INFINITY;
+  for (let i = order.length - 1; i >= 0; i--) {
+    const operation = order[i];
+    if (operation === undefined) continue;
+    if (earliestEnd < operation.begin) return false;
+    earliestEnd = Math.min(earliestEnd, operation.end);
+  }
+  return true;
 }
