@@ -33,13 +33,10 @@ export class ApAssembler {
   private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
   private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
-<<<<<<< HEAD
   /** Which of the plain calls each recorder of calls has printed. */
   private readonly printed = new Map<number, Set<string>>();
-=======
   /** By task: the structure of an ioctl whose line did not come yet. */
   private readonly structures = new Map<number, Structure>();
->>>>>>> up
   private sequence = 0;
   /** Place of the latest probe line. */
   private lastProbe = 0;
