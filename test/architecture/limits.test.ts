@@ -16,7 +16,7 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     because: "a short function an attribute that is read; a fifth are the texts of the rules",
   },
   "src/model/core/trial.ts": {
-    lines: 430,
+    lines: 470,
     because: "one object that a model talks to: its results, effects and reads share the cursor and the first mismatch",
   },
   "src/model/dawr/capability.ts": {
@@ -40,7 +40,15 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     lines: 640,
     because: "the eighteen worked examples of the specification, each for its profiles",
   },
-  "test/model/ap/steps.ts": { lines: 560, because: "the vocabulary of the worked examples: a short method a step" },
+  "test/captures/ppc-oracle.ts": {
+    lines: 450,
+    because: "the answers of one spec's tables, written a second time to hold the model against",
+  },
+  "test/model/ap/naive.ts": {
+    lines: 520,
+    because: "a naive model to hold the real one against: the fewer parts, the easier to trust",
+  },
+  "test/model/ap/steps.ts": { lines: 600, because: "the vocabulary of the worked examples: a short method a step" },
 };
 
 /** Lint rules that hold everywhere; a suppression of one needs to be listed here with its file. */
