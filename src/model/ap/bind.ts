@@ -1,5 +1,5 @@
 import { type Attribute, parseApqn } from "../../operation/ap/attribute.js";
-import { is, not, type Tri } from "../core/known.js";
+import { is, type Known, not, OneOf, oneOf, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";
 import { leave, probe, QUEUE_4 } from "./queue-life.js";
@@ -64,7 +64,7 @@ function bind(x: Trial, s: ApState, queue: Queue, driver: string, call: Attribut
     return;
   }
   if (x.refuse(not(takesType(s, queue.apid)), "ENODEV", DRV_2, DRV_5)) return;
-  const bound: Tri = not(is<QueueDriver>(now, "none"));
+  const bound: Tri = not(is<QueueDriver>(present(now), "none"));
   const errno = boundErrno(x, s);
   if (x.refuse(bound, errno, DRV_5)) return;
   const reserved = isReserved(s, queue.apqn);
@@ -79,6 +79,11 @@ function bind(x: Trial, s: ApState, queue: Queue, driver: string, call: Attribut
     return;
   }
   stored(x, call);
+}
+
+/** The drivers that a device which is there can have. */
+function present(driver: Known<QueueDriver>): Known<QueueDriver> {
+  return driver instanceof OneOf ? oneOf(driver.values.filter((one) => one !== "absent")) : driver;
 }
 
 /** DRV-5: the errno for a bound device belongs to the driver core of the kernel, not to the profile. */

@@ -76,10 +76,12 @@ function stays(x: Trial, s: ApState, there: Tri): boolean {
   return there === true && s.parameters.dynamic && s.host.qci === true && x.observability.sees("cfg_changed");
 }
 
-/** Whether vfio_ap can take queues of that adapter (DRV-2). */
+/** Whether vfio_ap can take queues of that adapter (DRV-2): by the type of the card, or because it has one. */
 export function takesType(s: ApState, apid: number): Tri {
   const type = s.cards.get(apid)?.type ?? unknown;
-  return isKnown(type) ? type >= 10 : "unknown";
+  if (isKnown(type)) return type >= 10;
+  for (const queue of s.queues.values()) if (queue.apid === apid && queue.driver === "vfio_ap") return true;
+  return "unknown";
 }
 
 /** The mdev that has the APQN in its matrix, if it is known which; "unknown" where some may. */

@@ -353,7 +353,7 @@ function open(world: World, name: string, guest: GuestBook | undefined, cell: Ce
   const latitude: Latitude =
     world.profile === "V61"
       ? { errnos: [], quiet: ["EINVAL"], anyResult: false }
-      : { errnos: ["ENODEV", "EBUSY"], anyResult: false, missing: attached ? [] : ["mdev_set_kvm"] };
+      : { errnos: ["ENODEV", "EBUSY", "EINVAL"], anyResult: false, missing: attached ? [] : ["mdev_set_kvm"] };
   world.perform(operationOf("open device", call, resultOf(cell.result, 10), effects), where, latitude);
   book.device = device;
   book.groupFile = group;
@@ -447,10 +447,10 @@ export function bind(queue: string, driver = "vfio_ap"): Step {
       fine && driver === "vfio_ap" ? [{ kind: "queue_probe", apqn: apqn(queue), rc: 0 }] : [];
     const effects = [...linesOf(world, cell, "A", false), ...line];
     const call = writeOf({ on: "driver", driver, name: "bind" }, `${queue}\n`);
-    // A scan that leaves no line can have taken the device away, or made it anew (SCAN-7).
-    // The errno for a bound device belongs to the driver core, in the older kernels (DRV-5).
-    const either = !world.bound.has(apqn(queue)) || world.profile !== "V61";
-    const latitude = latitudeOf(world, ...(either ? ["ENODEV", "EBUSY"] : []));
+    // The errno for a bound device belongs to the driver core (DRV-5), and without
+    // QCI, as in aqic-v9, no line tells what scans do.
+    const told = world.profile === "V61" && world.qci.apm.length > 0;
+    const latitude = latitudeOf(world, ...(told ? [] : ["ENODEV", "EBUSY"]));
     if (fine && driver === "vfio_ap") world.bound.add(apqn(queue));
     world.perform(operationOf("bind", call, resultOf(cell.result, queue.length + 1), effects), where, latitude);
   });
