@@ -15,10 +15,15 @@ export function hasFtraceRecords(head: readonly string[]): boolean {
   const prefix = new RecordPrefix();
   let records = 0;
   let known = 0;
+  let losses = 0;
   for (const line of head) {
     if (prefix.scan(line)) records++;
-    else if (readSideLine(line) !== undefined) known++;
+    else {
+      const side = readSideLine(line);
+      if (side !== undefined) known++;
+      if (side?.kind === "gap") losses++;
+    }
   }
-  // A record may span lines; what is continued stays the lesser part.
-  return records > 0 && (records + known) * 2 >= head.length;
+  // A record may span lines; what is continued stays the lesser part. Everything else may have been lost.
+  return (records > 0 || losses === head.length) && head.length > 0 && (records + known) * 2 >= head.length;
 }

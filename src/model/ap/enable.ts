@@ -164,7 +164,7 @@ export function enable(
   const key = addressText(iova);
   shares(x, guest, key);
   countPin(s, guest, key, 1);
-  const nisc = register(x, s, guest, request.isc);
+  const nisc = register(x, s, guest, request);
   if (nisc !== undefined && nisc < 0) {
     x.by(GISC_4);
     if (!s.parameters.old) {
@@ -239,7 +239,7 @@ function learnPage(x: Trial, s: ApState, guest: Guest, page: string, memory: boo
 }
 
 /** GISC-1: the host's own ISC, or an error; undefined where it is not recorded. */
-function register(x: Trial, s: ApState, guest: Guest, isc: number): number | undefined {
+function register(x: Trial, s: ApState, guest: Guest, { isc, answer }: EnableRequest): number | undefined {
   const { nisc } = s.host;
   const effect = x.expect(
     "gisc_register",
@@ -254,9 +254,17 @@ function register(x: Trial, s: ApState, guest: Guest, isc: number): number | und
   if (effect !== undefined && guest.pointer === undefined) s.journal.set(guest, "pointer", effect.kvm);
   if (effect !== undefined && effect.rc >= 0 && !isKnown(nisc)) s.journal.set(s.host, "nisc", effect.rc);
   if (effect !== undefined && effect.rc < 0) return effect.rc;
+  if (effect === undefined && failedUnseen(x, s, answer)) return ENODEV;
   if (isc === 0) x.by(GISC_3);
   countGisc(s, guest, isc, 1);
   return effect?.rc ?? (isKnown(nisc) ? nisc : undefined);
+}
+
+/** GISC-4: a registration that is not recorded can have failed where the guest got, or may have got, response code 08. */
+function failedUnseen(x: Trial, s: ApState, answer: number | undefined): boolean {
+  if (s.parameters.old || x.certain("gisc_register")) return false;
+  if (answer !== undefined && answer !== madeStatus(0x08)) return false;
+  return x.choose(2) === 1;
 }
 
 function enableOnHost(

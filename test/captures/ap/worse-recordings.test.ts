@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { check } from "../../../src/check/check.js";
+import type { Verdict } from "../../../src/check/report.js";
+import { shipped } from "./places.js";
+import {
+  type Recording,
+  readRecording,
+  withLoss,
+  withoutFacts,
+  withoutProbes,
+  withoutSnapshot,
+  withoutSource,
+  writeRecording,
+} from "./worse-recordings.js";
+
+/** What nobody recorded is not known: it never makes a divergence of a run that conforms. */
+const scratch = mkdtempSync(join(tmpdir(), "kvm-conform-worse-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const recordings = shipped.map(({ name, capture }) => ({ name, recording: readRecording(capture) }));
+let made = 0;
+
+async function verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
+  const paths = worse.map((recording) => {
+    const path = join(scratch, `${made++}`);
+    writeRecording(path, recording);
+    return path;
+  });
+  const report = await check(paths);
+  return report.captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
+}
+
+const fine: readonly Verdict[] = ["conform", "inconclusive"];
+
+describe("a recorder that did not run", () => {
+  test.each([
+    { what: "strace", without: (recording: Recording) => withoutSource(recording, "strace") },
+    { what: "ftrace", without: (recording: Recording) => withoutSource(recording, "ftrace") },
+    { what: "the debug log", without: (recording: Recording) => withoutSource(recording, "s390dbf") },
+    { what: "the snapshot", without: withoutSnapshot },
+    { what: "the facts", without: withoutFacts },
+  ])(
+    "$what: no divergence",
+    async ({ without }) => {
+      const verdicts = await verdictsOf(recordings.map(({ recording }) => without(recording)));
+      expect(recordings.map(({ name }, i) => [name, verdicts[i]]).filter(([, verdict]) => !isFine(verdict))).toEqual(
+        [],
+      );
+    },
+    120_000,
+  );
+});
+
+/** By name, so that a counterexample can be read. */
+const anyName = fc.constantFrom(...recordings.map(({ name }) => name));
+const byName = new Map(recordings.map(({ name, recording }) => [name, recording]));
+
+function named(name: string): Recording {
+  const recording = byName.get(name);
+  if (recording === undefined) throw new Error(`no capture ${name}`);
+  return recording;
+}
+
+test("probes that were not set: no divergence", async () => {
+  const probes = [...new Set(recordings.flatMap(({ recording }) => recording.manifest.sources.flatMap(probesOf)))];
+  await fc.assert(
+    fc.asyncProperty(anyName, fc.subarray(probes, { minLength: 1, maxLength: 4 }), async (name, unset) => {
+      const [verdict] = await verdictsOf([withoutProbes(named(name), (probe) => unset.includes(probe))]);
+      expect(fine).toContain(verdict);
+    }),
+    { numRuns: 100, seed: 61 },
+  );
+}, 120_000);
+
+test("lines that were lost, and said to be: no divergence", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyName,
+      fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), length: fc.integer({ min: 1, max: 40 }) }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      async (name, losses) => {
+        const worse = losses.reduce((before, { at, length }) => withLoss(before, at, length), named(name));
+        const [verdict] = await verdictsOf([worse]);
+        expect(fine).toContain(verdict);
+      },
+    ),
+    { numRuns: 200, seed: 61 },
+  );
+}, 120_000);
+
+function probesOf({ probes }: { readonly probes?: readonly string[] }): readonly string[] {
+  return probes ?? [];
+}
+
+function isFine(verdict: string | undefined): boolean {
+  return fine.some((one) => one === verdict);
+}

@@ -1,0 +1,90 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A source of a capture as its manifest lists it. */
+export interface Source {
+  readonly file: string;
+  readonly format: string;
+  readonly probes?: readonly string[];
+}
+
+/** A capture in memory: its manifest, and the text of each file that the manifest names. */
+export interface Recording {
+  readonly manifest: Readonly<Record<string, unknown>> & { readonly sources: readonly Source[] };
+  readonly files: ReadonlyMap<string, string>;
+}
+
+export function readRecording(directory: string): Recording {
+  const manifest: unknown = JSON.parse(readFileSync(join(directory, "capture.json"), "utf8"));
+  if (!isManifest(manifest)) throw new Error(`${directory}: not a manifest`);
+  const names = [...manifest.sources.map(({ file }) => file), "sysfs.txt"];
+  const files = new Map<string, string>();
+  for (const name of names) {
+    const path = join(directory, name);
+    if (existsSync(path)) files.set(name, readFileSync(path, "utf8"));
+  }
+  return { manifest, files };
+}
+
+export function writeRecording(directory: string, { manifest, files }: Recording): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "capture.json"), JSON.stringify(manifest));
+  for (const [name, text] of files) writeFileSync(join(directory, name), text);
+}
+
+/** Nobody ran that recorder. */
+export function withoutSource({ manifest, files }: Recording, format: string): Recording {
+  const gone = manifest.sources.filter((source) => source.format === format).map(({ file }) => file);
+  const sources = manifest.sources.filter((source) => source.format !== format);
+  return { manifest: { ...manifest, sources }, files: new Map([...files].filter(([name]) => !gone.includes(name))) };
+}
+
+/** Nobody took a snapshot of sysfs before. */
+export function withoutSnapshot({ manifest, files }: Recording): Recording {
+  const { environment: _, ...rest } = manifest;
+  return { manifest: rest, files: new Map([...files].filter(([name]) => name !== "sysfs.txt")) };
+}
+
+/** Nobody said what the kernel and the machine are like; the profile is named by the caller. */
+export function withoutFacts({ manifest, files }: Recording): Recording {
+  const { facts: _, ...rest } = manifest;
+  return { manifest: rest, files };
+}
+
+/** Some probes were not set: the manifest lists the others only, and the lines of these are missing. */
+export function withoutProbes({ manifest, files }: Recording, unset: (probe: string) => boolean): Recording {
+  const texts = new Map(files);
+  const sources = manifest.sources.map((source) => {
+    if (source.probes === undefined) return source;
+    const probes = source.probes.filter((probe) => !unset(probe));
+    const missing = source.probes.filter(unset);
+    const kept = lines(texts.get(source.file)).filter((line) => !missing.some((probe) => line.includes(`: ${probe}:`)));
+    texts.set(source.file, joined(kept));
+    return { ...source, probes };
+  });
+  return { manifest: { ...manifest, sources }, files: texts };
+}
+
+/** The ring buffer lost some lines of the trace, and says so on each of the four CPUs. */
+export function withLoss(recording: Recording, at: number, length: number): Recording {
+  const source = recording.manifest.sources.find(({ format }) => format === "ftrace");
+  if (source === undefined) return recording;
+  const kept = lines(recording.files.get(source.file));
+  const from = Math.floor(at * kept.length);
+  const lost = kept.slice(from, from + length).length;
+  const marks = [0, 1, 2, 3].map((cpu) => `CPU:${cpu} [LOST ${lost} EVENTS]`);
+  kept.splice(from, length, ...marks);
+  return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
+}
+
+function lines(text: string | undefined): string[] {
+  return (text ?? "").split("\n").filter((line) => line !== "");
+}
+
+function joined(kept: readonly string[]): string {
+  return kept.map((line) => `${line}\n`).join("");
+}
+
+function isManifest(value: unknown): value is Recording["manifest"] {
+  return typeof value === "object" && value !== null && "sources" in value && Array.isArray(value.sources);
+}
