@@ -89,7 +89,9 @@ function setCiabr(x: Trial, s: DawrState, vcpu: Vcpu, mflags: Word, value1: Word
 function setDawr(x: Trial, s: DawrState, vcpu: Vcpu, slot: 0 | 1, mflags: Word, value1: Word, value2: Word): void {
   const own = slot === 0 ? HSM_6 : HSM_7;
   const { host, journal } = s;
+  x.by(HSM_3);
   if (notCompatible(x, s, vcpu)) return;
+  x.by(HSM_4);
   const learnDawr = (refused: boolean): void => {
     if (!mayToggle(host)) learnHost(s, "dawr", !refused);
   };
