@@ -24,6 +24,10 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     because:
       "checking and enabling of one capability on both kinds of descriptors; a fifth are the texts of thirteen rules",
   },
+  "src/operation/ap/assembler.ts": {
+    lines: 440,
+    because: "one automaton: its transitions share the stack of each task",
+  },
   "src/operation/ap/syscalls.ts": {
     lines: 620,
     because: "a short decoder a system call, all over one descriptor table",
@@ -67,8 +71,8 @@ test("no file is longer than it may be", () => {
   expect(over.map((path) => `${path}: ${linesOf(path)} lines`)).toEqual([]);
 });
 
-test("an exception that is no longer needed is struck off", () => {
-  const needless = Object.keys(longer).filter((path) => !files.includes(path) || linesOf(path) <= MAX_LINES);
+test("an exception that is long no longer needed is struck off", () => {
+  const needless = Object.keys(longer).filter((path) => !files.includes(path) || linesOf(path) < 0.9 * MAX_LINES);
   expect(needless).toEqual([]);
 });
 
