@@ -53,8 +53,8 @@ export const INV_12 = configRule(
 export const APCB_7 = configRule(
   "APCB-7",
   "What reaches the CRYCB",
-  "Only a commit of the shadow and a clear write the guest's CRYCB; with a guest the block equals the shadow, cut to the format.",
-  "vfio_ap_mdev_update_guest_apcb; kvm-s390.c:kvm_arch_crypto_set_masks",
+  "Only a commit of the shadow and a clear write the guest's CRYCB; with a guest the block equals the shadow, cut to the format. In aqic-v9 it is the matrix at the start of the guest.",
+  "p08; vfio_ap_mdev_update_guest_apcb; kvm-s390.c:kvm_arch_crypto_set_masks",
 );
 export const APCB_8 = configRule(
   "APCB-8",

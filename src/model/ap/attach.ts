@@ -14,14 +14,14 @@ import type { ApState, Guest, Mdev } from "./state.js";
 export const MDEV_6 = configRule(
   "MDEV-6",
   "Opening: guest start",
-  "Without a VM the open fails with EINVAL, with a VM that another mdev uses with EPERM; else the guest gets the present shadow, without filtering it again.",
-  "vfio_ap_ops.c:vfio_ap_mdev_open_device, vfio_ap_mdev_set_kvm",
+  "linux-6.1: without a VM the open fails with EINVAL, with a VM that another mdev uses with EPERM; else the guest gets the present shadow, without filtering it again. Before, the open succeeds and the guest comes by a notification, which is refused unseen for such a VM; the guest gets the shadow computed anew (dynamic-v12) or the matrix (aqic-v9).",
+  "base vfio_ap_mdev_set_kvm, vfio_ap_mdev_group_notifier; p08, p10, p12; vfio_ap_ops.c:vfio_ap_mdev_open_device, vfio_ap_mdev_set_kvm",
 );
 export const MDEV_7 = configRule(
   "MDEV-7",
   "Closing: guest stop",
-  "The masks of the guest are cleared, the hook is removed, the queues of the table are reset, and the mdev has no guest any more; matrix and shadow stay.",
-  "vfio_ap_ops.c:vfio_ap_mdev_unset_kvm",
+  "The masks of the guest are cleared, the hook is removed, the queues are reset as at a removal, and the mdev has no guest any more; matrix and shadow stay. A guest that was withdrawn by a notification before is only forgotten, up to 5.10.",
+  "base vfio_ap_mdev_release; p02, p12; vfio_ap_ops.c:vfio_ap_mdev_unset_kvm",
 );
 export const KVM_6 = aqicRule(
   "KVM-6",

@@ -10,7 +10,7 @@ import { type AttributeWrite, stored, stringOf } from "./store.js";
 export const DRV_5 = configRule(
   "DRV-5",
   "Binding by hand",
-  "No such device, or a type that does not match: ENODEV; bound already: EBUSY; masks against it: ENODEV; else the driver probes it.",
+  "No such device, or a type that does not match: ENODEV; bound already: EBUSY (ENODEV up to 5.13); masks against it: ENODEV; else the driver probes it.",
   "drivers/base/bus.c:bind_store, dd.c:__driver_probe_device; ap_bus.c:ap_device_probe",
 );
 export const DRV_6 = configRule(

@@ -21,14 +21,14 @@ export const BUS_2 = configRule(
 export const MASK_1 = configRule(
   "MASK-1",
   "Order of a mask write",
-  "Parse (EINVAL); a mask that changes nothing does nothing more; the in-use test; the mask is stored; the bindings are revised; the count is returned.",
-  "ap_bus.c:apmask_store, aqmask_store",
+  "Parse (EINVAL); the in-use test; the mask is stored; the bindings are revised; the count is returned. linux-6.1 does nothing where the mask stays as it is; aqic-v9 has no in-use test, so that a mask write takes queues from mdevs and guests.",
+  "p06; ap_bus.c:apmask_store, aqmask_store",
 );
 export const MASK_2 = configRule(
   "MASK-2",
   "A mask change may not take an assigned APQN",
-  "If bits are newly set, the driver is asked once with them and the other mask; an APQN of the product in any mdev's matrix gives EBUSY, and nothing changes.",
-  "ap_bus.c:__verify_card_reservations, __verify_queue_reservations; vfio_ap_mdev_resource_in_use",
+  "If bits are newly set, the driver is asked once with them and the other mask; an APQN of the product in any mdev's matrix gives EBUSY, and nothing changes. Shadows, guests and bindings play no role.",
+  "p06, p07; ap_bus.c:__verify_card_reservations, __verify_queue_reservations; vfio_ap_mdev_resource_in_use",
   V12_V61,
 );
 export const MASK_3 = configRule(
@@ -47,7 +47,7 @@ export const MASK_4 = configRule(
 export const GRAMMAR_M = configRule(
   "2.5",
   "Grammar of masks",
-  "Absolute: optional 0x or x, up to 64 hex digits filling from the left, optional newline. Relative: signed bits and ranges, applied from left to right.",
+  "Absolute: an optional 0x or x, then up to 64 hex digits that fill the mask from the left, then at most one newline; no digits make the empty mask. Relative: signed numbers and ranges, applied from left to right to the current mask; numbers above 255, or a range that runs backwards, are EINVAL.",
   "ap_bus.c:ap_parse_mask_str",
 );
 export const BUS_4 = configRule(
@@ -59,13 +59,13 @@ export const BUS_4 = configRule(
 export const BUS_5 = configRule(
   "BUS-5",
   "ap_domain",
-  "A leniently read number that is a domain of the machine and set in aqmask, else EINVAL.",
+  "A leniently read number of any base that is a domain of the machine and set in aqmask, else EINVAL. It only chooses the host's default domain.",
   "ap_bus.c:ap_domain_store",
 );
 export const BUS_6 = configRule(
   "BUS-6",
   "Forced scan",
-  "Any write to scans runs a complete scan before it returns its count.",
+  "Any write to scans runs a complete scan before it returns its count, once a first scan is done.",
   "ap_bus.c:scans_store, ap_bus_force_rescan",
   V61,
 );

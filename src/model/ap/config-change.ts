@@ -13,34 +13,34 @@ import { bucketsOf, unlink } from "./table.js";
 export const SCAN_1 = configRule(
   "SCAN-1",
   "Sequence of a scan",
-  "A changed configuration is told to the drivers first, then queue devices go and come, and scan-complete is told last.",
-  "ap_bus.c:ap_scan_bus, ap_get_configuration",
+  "A changed configuration is told to the drivers first, then queue devices go and come, and scan-complete is told last. In aqic-v9 nothing is told.",
+  "p14; ap_bus.c:ap_scan_bus, ap_get_configuration",
 );
 export const CFG_1 = configRule(
   "CFG-1",
   "The changed configuration is taken over",
-  "Removals, then additions are handled; then the driver's copy of the configuration is the new one.",
-  "vfio_ap_ops.c:vfio_ap_on_cfg_changed",
+  "linux-6.1: removals, then additions are handled, then the driver's copy of the configuration becomes the new one. dynamic-v12: the copy first.",
+  "p15; vfio_ap_ops.c:vfio_ap_on_cfg_changed",
   V12_V61,
 );
 export const CFG_2 = configRule(
   "CFG-2",
   "Removals",
-  "What the host configuration lost leaves the shadow of each mdev, newest first, with one commit for each mdev that lost something. Links are kept, nothing is reset.",
-  "vfio_ap_ops.c:vfio_ap_mdev_on_cfg_remove, _cfg_remove, _hot_unplug_cfg",
+  "What the host configuration lost leaves the shadow of each mdev, newest first; nothing is reset. linux-6.1: one commit for each mdev that lost something, links are kept. dynamic-v12: control domains are ignored, the queues are unlinked (of one bucket the first alone), once one mdev has changed every later one is committed too, and losing a domain overwrites what lies behind the shadow's domains.",
+  "p15 vfio_ap_on_cfg_changed, vfio_ap_mdev_unassign_apqis; vfio_ap_ops.c:vfio_ap_mdev_on_cfg_remove, _cfg_remove, _hot_unplug_cfg",
   V12_V61,
 );
 export const CFG_3 = configRule(
   "CFG-3",
   "Additions",
-  "What the host configuration gained is noted at each mdev that has it assigned; the shadow does not change yet.",
-  "vfio_ap_ops.c:vfio_ap_mdev_on_cfg_add, vfio_ap_mdev_cfg_add",
+  "The shadow does not change yet. linux-6.1: what the host configuration gained is noted at each mdev that has it assigned, if there is any mdev. dynamic-v12: it is noted once for all mdevs, without control domains.",
+  "p15; vfio_ap_ops.c:vfio_ap_mdev_on_cfg_add, vfio_ap_mdev_cfg_add",
   V12_V61,
 );
 export const CFG_4 = configRule(
   "CFG-4",
   "Type filter of added adapters",
-  "Each added adapter is tested with each added domain; the first test that fails takes the adapter out of the additions.",
+  "Each added adapter is tested with each added domain; the first test that does not find a queue takes the adapter out of the additions. Older types are not caught (D61-2). No test without an mdev, or without an added domain.",
   "vfio_ap_filter_apid_by_qtype",
   V61,
 );

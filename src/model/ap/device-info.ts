@@ -6,7 +6,7 @@ import type { ApState } from "./state.js";
 export const MDEV_8 = configRule(
   "MDEV-8",
   "ioctls of the device",
-  "GET_INFO with at least 16 bytes succeeds; RESET resets the queues of the table and answers 0 or the last error; everything else is EOPNOTSUPP.",
+  "GET_INFO with at least 16 bytes succeeds; RESET resets the queues as a removal does and answers 0 or the last error; everything else is EOPNOTSUPP. The shadow does not change.",
   "vfio_ap_ops.c:vfio_ap_mdev_ioctl",
 );
 export const IOC_1 = aqicRule(

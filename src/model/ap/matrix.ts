@@ -18,8 +18,8 @@ import { bucketOf, link, QUEUE_9, unlink } from "./table.js";
 export const ASG_1 = configRule(
   "ASG-1",
   "assign_adapter and assign_domain: order of checks and effects",
-  "Parse (EINVAL, ERANGE), maximum (ENODEV), already assigned (nothing happens), reserved for the host (EADDRNOTAVAIL), shared with another mdev (EADDRINUSE); then the bit is set, bound queues are linked, the matrix is filtered again and the guest gets the shadow if it changed.",
-  "vfio_ap_ops.c:assign_adapter_store, assign_domain_store, vfio_ap_mdev_validate_masks",
+  "Parse (EINVAL, ERANGE), then maximum (ENODEV). linux-6.1: a number that is assigned already changes nothing; an APQN reserved for the host gives EADDRNOTAVAIL, one of another mdev EADDRINUSE; then the bit is set, bound queues are linked, the whole matrix is filtered and the guest gets the shadow if it changed. dynamic-v12: the lock is tried (EBUSY), the added APQNs alone are tested (EADDRNOTAVAIL, EBUSY), and the number is tried. aqic-v9: a guest gives EBUSY before all else, and every added APQN must be bound (EADDRNOTAVAIL).",
+  "base; p07, p11, p12; vfio_ap_ops.c:assign_adapter_store, assign_domain_store, vfio_ap_mdev_validate_masks",
 );
 export const ASG_3 = configRule(
   "ASG-3",
@@ -30,13 +30,13 @@ export const ASG_3 = configRule(
 export const ASG_4 = configRule(
   "ASG-4",
   "unassign_adapter and unassign_domain",
-  "Parse, maximum; a number that is not assigned returns the count; else the bit is cleared, the queues are unlinked, the number leaves the shadow and the guest, and the queues that were in the shadow are reset.",
-  "vfio_ap_ops.c:unassign_adapter_store, unassign_domain_store",
+  "Parse, then maximum. linux-6.1: a number that is not assigned changes nothing; else the bit is cleared, the queues are unlinked, the number leaves the shadow and the guest, and the queues that were in the shadow are reset. dynamic-v12: cleared, unlinked and taken from the guest, whether it was assigned or not, without a reset and without trying the lock. aqic-v9: EBUSY with a guest, else cleared.",
+  "base; p05, p12; vfio_ap_ops.c:unassign_adapter_store, unassign_domain_store",
 );
 export const ASG_2 = configRule(
   "ASG-2",
   "A guest refuses every store",
-  "While a guest uses the mdev each assign and unassign answers EBUSY, before the bytes are looked at.",
+  "While a guest uses the mdev each assign and unassign answers EBUSY, before the bytes are looked at. From 5.12 on a guest that is just being attached or detached counts too.",
   "base; commits of 5.12 and 5.15",
   V9,
 );
@@ -57,14 +57,14 @@ export const NOND_1 = configRule(
 export const CDOM_1 = configRule(
   "CDOM-1",
   "assign_control_domain",
-  "Parse, maximum; already assigned: nothing; else the bit is set and the guest gets it if the host has that control domain. Nothing is reserved or shared.",
-  "vfio_ap_ops.c:assign_control_domain_store",
+  "Parse, then maximum. linux-6.1: a number that is assigned already changes nothing; else it is set, and reaches the guest if the host has that control domain. dynamic-v12: the lock is tried (EBUSY), and the guest gets it whether the host has it or not. aqic-v9: EBUSY with a guest. Nothing is reserved or shared.",
+  "base, p07, p12; vfio_ap_ops.c:assign_control_domain_store",
 );
 export const CDOM_2 = configRule(
   "CDOM-2",
   "unassign_control_domain",
-  "Parse, maximum; not assigned: nothing; else the bit is cleared, and taken from the guest if it had it.",
-  "vfio_ap_ops.c:unassign_control_domain_store",
+  "Parse, then maximum; the bit is cleared, and taken from the guest if it had it. aqic-v9: EBUSY with a guest. linux-6.1: a number that is not assigned changes nothing.",
+  "base, p12; vfio_ap_ops.c:unassign_control_domain_store",
 );
 export const SHARE_1 = configRule(
   "SHARE-1",
@@ -75,8 +75,8 @@ export const SHARE_1 = configRule(
 export const SHARE_2 = configRule(
   "SHARE-2",
   "Errno of a sharing conflict",
-  "An assign answers EADDRINUSE, a mask write EBUSY.",
-  "vfio_ap_ops.c:vfio_ap_mdev_verify_no_sharing",
+  "An assign answers EADDRINUSE (dynamic-v12: EBUSY), a mask write EBUSY.",
+  "p07; vfio_ap_ops.c:vfio_ap_mdev_verify_no_sharing",
 );
 export const CDOM_3 = configRule(
   "CDOM-3",
@@ -101,14 +101,14 @@ export const GRAMMAR_N = configRule(
 export const PLUG_1 = configRule(
   "PLUG-1",
   "Assign with a guest",
-  "The whole matrix is filtered again: an assign can bring in adapters that are complete now and throw out adapters that lack the new domain.",
-  "vfio_ap_ops.c:vfio_ap_mdev_filter_matrix",
-  V61,
+  "linux-6.1 filters the whole matrix again: an assign can bring in adapters that are complete now and throw out adapters that lack the new domain. dynamic-v12 tests the new number alone: nothing leaves.",
+  "p12; vfio_ap_ops.c:vfio_ap_mdev_filter_matrix",
+  V12_V61,
 );
 export const PLUG_3 = configRule(
   "PLUG-3",
   "Unassign with a guest",
-  "The number leaves the shadow and the guest; nothing is filtered again.",
+  "The number leaves the shadow and the guest; nothing is filtered again, so what was held back stays out until the next filtering.",
   "p12; vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain",
   V12_V61,
 );
@@ -257,6 +257,7 @@ export function unassign(x: Trial, s: ApState, m: Mdev, side: Side, call: Attrib
 
 /** ASG-4 of aqic-v9 and dynamic-v12: no reset in either (PLUG-4). */
 function unassignOld(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
+  x.by(PLUG_4);
   if (!s.parameters.dynamic && guestPresent(x, m)) return;
   const n = numberWritten(x, s, m, side, call, ASG_4);
   if (n === undefined) return;

@@ -10,13 +10,13 @@ import { type AttributeWrite, stored, stringOf } from "./store.js";
 export const MDEV_1 = configRule(
   "MDEV-1",
   "Creating an mdev",
-  "36 or 37 bytes that begin with a UUID (EINVAL), not used yet (EEXIST), an instance left (EUSERS); the new mdev is empty and comes first in the list.",
-  "mdev_sysfs.c:create_store, mdev_core.c:mdev_device_create; vfio_ap_ops.c:vfio_ap_mdev_probe",
+  "36 or 37 bytes that begin with a UUID (EINVAL), not used yet (EEXIST), an instance left (EPERM; linux-6.1: EUSERS); the new mdev is empty, links nothing and comes first in the list.",
+  "mdev_sysfs.c:create_store, mdev_core.c:mdev_device_create; base vfio_ap_mdev_create; vfio_ap_ops.c:vfio_ap_mdev_probe",
 );
 export const MDEV_3 = configRule(
   "MDEV-3",
   "The write to remove",
-  "A number by grammar N: any parse error is EINVAL, 0 does nothing, everything else removes the mdev.",
+  "A number by grammar N: any parse error is EINVAL, 0 does nothing, everything else removes the mdev and the file itself; a second write finds it gone.",
   "mdev_sysfs.c:remove_store",
 );
 export const MDEV_4 = configRule(
@@ -28,8 +28,8 @@ export const MDEV_4 = configRule(
 export const MDEV_5 = configRule(
   "MDEV-5",
   "Effect of a removal",
-  "The queues of the mdev's table are reset and released; its APQNs no longer count for sharing.",
-  "vfio_ap_ops.c:vfio_ap_mdev_remove",
+  "Queues are reset: those of the table in linux-6.1, those of the matrix that are linked in dynamic-v12, all of the matrix in aqic-v9 (from 5.11 the bound ones). They are released, except in dynamic-v12, and the APQNs no longer count for sharing.",
+  "base vfio_ap_mdev_remove; vfio_ap_ops.c:vfio_ap_mdev_remove",
 );
 
 const UUID_AT_START = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}/;

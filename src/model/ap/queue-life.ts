@@ -28,14 +28,14 @@ export const DRV_7 = configRule(
 export const DRV_8 = configRule(
   "DRV-8",
   "A queue comes to vfio_ap",
-  "A fresh queue object without interrupt data; an mdev that has the APQN in its matrix links it.",
-  "vfio_ap_ops.c:vfio_ap_mdev_probe_queue",
+  "A fresh queue object without interrupt data. From dynamic-v12 on an mdev that has the APQN in its matrix links it; in aqic-v9 nothing more.",
+  "p01, p05, p13; vfio_ap_ops.c:vfio_ap_mdev_probe_queue",
 );
 export const DRV_9 = configRule(
   "DRV-9",
   "A queue leaves vfio_ap",
-  "It is unlinked; if its APQN was in the shadow, its adapter leaves the shadow and the guest; then the queue is reset.",
-  "vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
+  "linux-6.1: unlinked; if its APQN was in the shadow, its adapter leaves the shadow and the guest; then reset. dynamic-v12: the shadow first, then the reset, then unlinked. aqic-v9: reset and disabled, the guest keeps the APQN. Only the queue that goes is reset.",
+  "p01, p05, p13; vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
   ALL,
 );
 export const QUEUE_1 = aqicRule(
@@ -128,9 +128,8 @@ export const PLUG_5 = configRule(
 export const PLUG_6 = configRule(
   "PLUG-6",
   "Unbinding a queue that a guest uses",
-  "The whole adapter leaves the guest, the domain stays.",
-  "vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
-  V12_V61,
+  "The whole adapter leaves the guest, the domain stays. In aqic-v9 the guest keeps a queue that is not vfio_ap's any more.",
+  "p13; vfio_ap_ops.c:vfio_ap_mdev_remove_queue",
 );
 export const PLUG_7 = configRule(
   "PLUG-7",
@@ -264,6 +263,7 @@ function leaveStatic(x: Trial, s: ApState, queue: Queue): void {
   for (const m of s.mdevs.values()) {
     if (m.present === false || !isKnown(m.kvm) || m.kvm === null) continue;
     if (and(has(m.kvm.apm, queue.apid), has(m.kvm.aqm, queue.apqi)) !== true) continue;
+    x.by(PLUG_6);
     x.knownDefect(`${apqnText(queue.apqn)} stays in the masks of ${guestName(m.kvm)}, which runs with it`, QUEUE_5);
   }
   resetWithDisable(x, s, queue);

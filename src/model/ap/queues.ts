@@ -13,7 +13,7 @@ export const DRV_1 = configRule(
 export const DRV_2 = configRule(
   "DRV-2",
   "Types of queues",
-  "vfio_ap and cex4queue take queues of type 10 (CEX4) and newer.",
+  "vfio_ap and cex4queue take queues of type 10 (CEX4) up to the newest that the kernel knows; newer hardware is mapped down. Older queues that are not reserved have no driver.",
   "vfio_ap_drv.c:ap_queue_ids; zcrypt_cex4.c",
 );
 

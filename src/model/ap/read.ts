@@ -19,13 +19,13 @@ export const SHOW_1 = configRule(
   "SHOW-1",
   "Format of matrix",
   "One line for each APQN of adapters × domains, adapters ascending, then domains; with one side empty the other side alone; nothing if both are empty.",
-  "vfio_ap_ops.c:vfio_ap_mdev_matrix_show",
+  "base matrix_show; vfio_ap_ops.c:vfio_ap_mdev_matrix_show",
 );
 export const SHOW_2 = configRule(
   "SHOW-2",
   "guest_matrix",
-  "The same format on the shadow masks, with or without a guest.",
-  "vfio_ap_ops.c:guest_matrix_show",
+  "The same format on the shadow masks, with or without a guest: what the guest has or would get; before a start in dynamic-v12 only a forecast.",
+  "p09; vfio_ap_ops.c:guest_matrix_show",
   V12_V61,
 );
 export const INV_16 = configRule(
@@ -62,8 +62,8 @@ export const BUS_3 = configRule(
 export const MDEV_2 = configRule(
   "MDEV-2",
   "available_instances",
-  "One less for each mdev created, one more for each removed.",
-  "vfio_ap_ops.c:vfio_ap_mdev_get_available",
+  "65536 at first, one less for each mdev created, one more for each removed; dynamic-v12 never gives one back.",
+  "p15 vfio_ap_mdev_remove; mdev_core.c:mdev_device_release",
 );
 export const DRV_11 = configRule(
   "DRV-11",

@@ -71,9 +71,8 @@ export const NOND_8 = configRule(
 export const PLUG_4 = configRule(
   "PLUG-4",
   "Resets at unassign",
-  "The queues that were linked and in the shadow are reset, in hash order, with or without a guest.",
-  "vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain, vfio_ap_mdev_reset_queues",
-  V61,
+  "linux-6.1: the queues that were linked and in the shadow are reset, in hash order, with or without a guest. Before, an unassign resets nothing.",
+  "p12; vfio_ap_ops.c:vfio_ap_mdev_hot_unplug_adapter, _domain, vfio_ap_mdev_reset_queues",
 );
 
 const EBUSY = -16;

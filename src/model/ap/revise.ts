@@ -9,7 +9,7 @@ import type { ApState, Queue, QueueDriver } from "./state.js";
 export const DRV_4 = configRule(
   "DRV-4",
   "Bindings are revised after a mask change",
-  "In bus order, each queue whose driver does not fit the masks any more is unbound and offered to all drivers.",
+  "In bus order, each queue whose driver does not fit the masks any more is unbound and offered to all drivers. A queue without a driver is picked up by a zcrypt driver when it becomes reserved, and stays without one while it is not.",
   "ap_bus.c:__ap_revise_reserved",
 );
 export const NOND_6 = configRule(

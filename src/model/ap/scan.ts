@@ -36,8 +36,8 @@ export const SCAN_4 = configRule(
 export const SCAN_5 = configRule(
   "SCAN-5",
   "Scan complete",
-  "Each mdev with pending additions is filtered again, adapters and domains as well as control domains, with one commit if anything changed; the additions are cleared.",
-  "vfio_ap_ops.c:vfio_ap_on_scan_complete, vfio_ap_mdev_hot_plug_cfg",
+  "linux-6.1: each mdev with pending additions is filtered again, adapters and domains as well as control domains, with one commit if anything changed; the additions are cleared. dynamic-v12: the added adapters, then the added domains are tried; control domains are not.",
+  "p16; vfio_ap_ops.c:vfio_ap_on_scan_complete, vfio_ap_mdev_hot_plug_cfg",
   V12_V61,
 );
 

@@ -10,7 +10,7 @@ import { has } from "./table.js";
 export const APCB_3 = configRule(
   "APCB-3",
   "The shadow at guest start (INIT-SHADOW)",
-  "The shadow starts as the matrix; adapters that the host lacks, or that have an assigned host domain without a linked queue, are dropped, and host-less domains as far as the loop over them gets.",
+  "The shadow starts as the matrix. Adapters that the host lacks, or that have an assigned domain of the host without a linked queue, are dropped; domains that the host lacks are dropped as far as the loop over them gets; control domains are not filtered.",
   "p10 vfio_ap_mdev_init_apcb",
   V12,
 );
