@@ -46,7 +46,7 @@ export class Trace {
     const { captures } = await check([{ name: "trace.txt", bytes: bytes() }], { profile: [`dawr=${profile}`], facts });
     const [capture] = captures;
     if (capture === undefined) throw new Error("no report");
-    return capture;
+    return bare(capture);
   }
 
   /** As {@link check}, as a capture with a manifest. */
@@ -58,11 +58,20 @@ export class Trace {
       const { captures } = await check([folder]);
       const [capture] = captures;
       if (capture === undefined) throw new Error("no report");
-      return capture;
+      return bare(capture);
     } finally {
       rmSync(folder, { recursive: true });
     }
   }
+}
+
+/** Rules without the name of their spec, which stands before those that another spec has too. */
+function bare(capture: CaptureReport): CaptureReport {
+  const divergences = capture.divergences.map((one) => ({
+    ...one,
+    rules: one.rules.map((rule) => rule.replace(/^dawr\//, "")),
+  }));
+  return { ...capture, divergences };
 }
 
 export const EINVAL = "0xffffffffffffffea";
