@@ -23,6 +23,7 @@ export function cloneState(s: ApState): ApState {
   for (const [from, to] of twins) copyFields(from, to, twins);
   copyFields(s.host, copy.host, twins);
   copy.clock.now = s.clock.now;
+  copy.current = s.current;
   copy.guestsForgotten = s.guestsForgotten;
   return copy;
 }
@@ -63,6 +64,7 @@ const PLAIN = new Set([
   "removing",
   "tainted",
   "status",
+  "statusIn",
   "mdev",
   "served",
   "strayIrq",

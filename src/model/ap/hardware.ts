@@ -1,9 +1,9 @@
-import { apqnText } from "../../operation/ap/attribute.js";
+import { has } from "../core/bits.js";
 import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { aqicRule } from "./profile.js";
 import type { ApState, Queue } from "./state.js";
-import { interruptsOn, rcText, repliesWaiting, responseCode } from "./status.js";
+import { interruptsOn, queueEmpty, queueFull, rcText, repliesWaiting, responseCode } from "./status.js";
 
 export const CODES = aqicRule(
   "5.1",
@@ -24,6 +24,12 @@ export const IRQ_14 = aqicRule(
   "interrupt.c, GISA handling; architecture",
 );
 
+/** A status word of a queue was seen in this operation. */
+export function sawStatus(s: ApState, queue: Queue, status: number): void {
+  s.journal.set(queue, "status", status);
+  s.journal.set(queue, "statusIn", s.current);
+}
+
 /** Codes that an enabling AQIC can answer (5.1). */
 export function canAnswerEnable(status: number): boolean {
   return responseCode(status) <= 0x08;
@@ -38,7 +44,7 @@ export function learnEnable(x: Trial, s: ApState, queue: Queue, status: number):
   if (rc === 0x00 && queue.irq === true) x.by(IRQ_12);
   if (rc === 0x00) {
     // The word may show the new state already.
-    s.journal.set(queue, "status", status);
+    sawStatus(s, queue, status);
     s.journal.set(queue, "irq", true);
     return;
   }
@@ -68,7 +74,7 @@ export function learnReset(x: Trial, s: ApState, queue: Queue, status: number): 
 export function learnTest(x: Trial, s: ApState, queue: Queue, status: number): void {
   const rc = responseCode(status);
   if (rc > 0x05) x.remark(`response code ${rcText(rc)} to a test of a queue`, CODES);
-  s.journal.set(queue, "status", status);
+  sawStatus(s, queue, status);
   if (interruptsOn(status)) {
     if (queue.irq === false) s.journal.set(queue, "irq", unknown);
   } else if (rc === 0x00 || rc === 0x02) s.journal.set(queue, "irq", false);
@@ -86,14 +92,44 @@ function mayInterrupt(s: ApState, queue: Queue): boolean {
 
 /** A status word of an instruction that changes the interrupt: its I bit is that of the moment. */
 function take(x: Trial, s: ApState, queue: Queue, status: number): void {
-  s.journal.set(queue, "status", status);
+  sawStatus(s, queue, status);
   if (!interruptsOn(status)) return;
   if (repliesWaiting(status)) x.by(IRQ_14);
   if (queue.irq === false && !mayInterrupt(s, queue)) s.journal.set(queue, "strayIrq", true);
   if (queue.irq === false || !isKnown(queue.irq)) s.journal.set(queue, "irq", true);
 }
 
-/** For people. */
-export function interruptText(queue: Queue): string {
-  return `${apqnText(queue.apqn)}: interrupt ${isKnown(queue.irq) ? (queue.irq ? "on" : "off") : "unknown"}`;
+/** The status of a queue as it can be by now, in the JSON form of design section 4. */
+export interface QueueStatus {
+  readonly empty: boolean | "unknown";
+  readonly replies: boolean | "unknown";
+  readonly full: boolean | "unknown";
+  readonly irq: boolean | "unknown";
+  readonly rc: number;
+}
+
+/**
+ * Fields of the last status word, and I as it will be (1.6). What a guest that can use the queue may have changed since
+ * is not known: it fills and empties the queue, and may reset it, which turns the interrupt off, but never on.
+ */
+export function statusOf(s: ApState, queue: Queue): QueueStatus | undefined {
+  const { status } = queue;
+  if (status === undefined) return undefined;
+  const open = queue.statusIn !== s.current && usedByGuest(s, queue);
+  const flag = (set: boolean): boolean | "unknown" => (open ? "unknown" : set);
+  return {
+    empty: flag(queueEmpty(status)),
+    replies: flag(repliesWaiting(status)),
+    full: flag(queueFull(status)),
+    irq: !isKnown(queue.irq) || (open && queue.irq) ? "unknown" : queue.irq,
+    rc: responseCode(status),
+  };
+}
+
+/** Whether some guest has, or may have, the queue in its masks. */
+function usedByGuest(s: ApState, queue: Queue): boolean {
+  for (const { live, apm, aqm } of s.guests.values()) {
+    if (live && has(apm, queue.apid) !== false && has(aqm, queue.apqi) !== false) return true;
+  }
+  return false;
 }

@@ -86,6 +86,7 @@ function step(s: ApState, operation: Operation, x: Trial): void {
     x.takeAll();
     return;
   }
+  s.current = operation.number;
   forgetUnseen(x, s);
   if (operation.gap) widen(s);
   try {

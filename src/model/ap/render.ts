@@ -6,8 +6,8 @@ import { isKnown, type Known } from "../core/known.js";
 import { masked } from "./apcb.js";
 import { factOf } from "./guest-facts.js";
 import { guestName } from "./guests.js";
+import { statusOf } from "./hardware.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
-import { interruptsOn, queueEmpty, queueFull, repliesWaiting, responseCode } from "./status.js";
 
 /** The state in the JSON form of design section 4. */
 export function renderState(s: ApState): unknown {
@@ -17,7 +17,7 @@ export function renderState(s: ApState): unknown {
     queues: [...s.queues.values()]
       .filter((queue) => queue.driver !== "absent")
       .sort((a, b) => a.apqn - b.apqn)
-      .map(renderQueue),
+      .map((queue) => renderQueue(s, queue)),
     guests: [...s.guests.values()].filter((guest) => guest.live || guest.hook !== null).map(renderGuest),
   };
 }
@@ -40,33 +40,24 @@ function renderMdev(m: Mdev): unknown {
   };
 }
 
-function renderQueue(queue: Queue): unknown {
+function renderQueue(s: ApState, queue: Queue): unknown {
   const driver = isKnown(queue.driver) ? driverText(queue.driver) : "unknown";
   const head = { apqn: apqnText(queue.apqn), driver };
   if (queue.driver !== "vfio_ap") return head;
+  const status = statusOf(s, queue);
   return {
     ...head,
     mdev: isKnown(queue.owner) ? (queue.owner?.uuid ?? null) : "unknown",
     isc: plain(queue.savedIsc),
     nib: plain(queue.savedNib),
     resetRc: plain(queue.resetRc),
-    ...(queue.status === undefined ? {} : { status: renderStatus(queue.status) }),
+    ...(status === undefined ? {} : { status }),
   };
 }
 
 function driverText(driver: "none" | "default" | "vfio_ap" | "absent"): string | null {
   if (driver === "default") return "cex4queue";
   return driver === "vfio_ap" ? driver : null;
-}
-
-function renderStatus(status: number): unknown {
-  return {
-    empty: queueEmpty(status),
-    replies: repliesWaiting(status),
-    full: queueFull(status),
-    irq: interruptsOn(status),
-    rc: responseCode(status),
-  };
 }
 
 function renderGuest(guest: Guest): unknown {

@@ -7,7 +7,7 @@ import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
 import { disable, skipHost } from "./disable.js";
 import { free, freeIfSeen } from "./free.js";
-import { learnReset, learnTest } from "./hardware.js";
+import { learnReset, learnTest, sawStatus } from "./hardware.js";
 import { crash } from "./ledger.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
@@ -279,7 +279,7 @@ function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefi
     s.parameters.old ? RST_1 : RST_2,
     INV_21,
   );
-  if (line?.status !== undefined) s.journal.set(queue, "status", line.status);
+  if (line?.status !== undefined) sawStatus(s, queue, line.status);
   return expected ?? line?.rc;
 }
 

@@ -36,6 +36,8 @@ export class Queue {
   heldBy: Known<Guest | null> = null;
   /** Last status word seen of the queue, undefined where none was. */
   status: number | undefined = undefined;
+  /** Number of the operation that showed it. */
+  statusIn = 0;
   /** Whether hardware has its interrupt enabled, or will soon: I of vfio-ap-aqic 1.6. */
   irq: Known<boolean> = unknown;
   /** A status word showed the interrupt enabled although nobody had enabled it (INV-16). */
@@ -245,6 +247,9 @@ export class ApState {
   nextForget = LEAST_FORGOTTEN;
   /** Guests that may still run were forgotten, because there were too many. */
   guestsForgotten = false;
+
+  /** Number of the operation that runs, or ran last. */
+  current = 0;
 
   constructor(parameters: ApParameters) {
     this.parameters = parameters;

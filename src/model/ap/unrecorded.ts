@@ -4,6 +4,7 @@ import { exactly, noBits, unknownBits } from "../core/bits.js";
 import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestOf } from "./guests.js";
+import { sawStatus } from "./hardware.js";
 import { mdevAt } from "./mdevs.js";
 import { gone } from "./queue-life.js";
 import { queueAt } from "./queues.js";
@@ -53,7 +54,7 @@ function takeEffect(s: ApState, effect: ApEffect): void {
       break;
     case "hw_zapq":
       forgetRegistration(s, queueAt(s, effect.apqn));
-      s.journal.set(queueAt(s, effect.apqn), "status", effect.status);
+      sawStatus(s, queueAt(s, effect.apqn), effect.status);
       break;
     case "gisc_register":
     case "gisc_unregister":

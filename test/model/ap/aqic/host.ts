@@ -104,6 +104,7 @@ export interface Explained {
   readonly rules: ReadonlySet<string>;
   readonly defects: readonly Known[];
   readonly unchecked: readonly string[];
+  readonly remarks: readonly string[];
 }
 
 /** How an operation is held against the model. */
@@ -202,6 +203,7 @@ export class World {
       rules: new Set(namesOf([...trial.rules])),
       defects: trial.defects.map(({ message, rules }) => ({ message, rules: namesOf(rules) })),
       unchecked: trial.unchecked,
+      remarks: trial.remarks.map(({ message }) => message),
     };
   }
 
@@ -218,6 +220,11 @@ export class World {
   /** An intercepted PQAP that the model explains; other observations may be right as well. */
   explainGuest(request: Request, effects: readonly ApEffect[], exit: Exit): Explained {
     return this.explain(operationOf(pqapCall(request, exit), value(exit.rc), effects));
+  }
+
+  /** What is remarked as unlikely in an intercepted PQAP that the model explains. */
+  remarksOf(request: Request, effects: readonly ApEffect[], exit: Exit): readonly string[] {
+    return this.explainGuest(request, effects, exit).remarks;
   }
 
   /** An intercepted PQAP in which the rules end before the lines do. */
