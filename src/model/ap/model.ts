@@ -27,9 +27,9 @@ import { queueCame, queueWent, scan } from "./scan.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
-import { unrecorded } from "./unrecorded.js";
+import { followed, unrecorded } from "./unrecorded.js";
 import { changeVm } from "./vcpus.js";
-import { forgetUnseen, widen } from "./widen.js";
+import { callsUnseen, forgetUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -51,8 +51,8 @@ export const apModel: Model<ApState> = {
   step,
   forget: forgetEnded,
   broken: brokenInvariants,
-  render: renderState,
   remains,
+  render: renderState,
   describe: describeState,
   join: joinField,
   fingerprint,
@@ -97,7 +97,19 @@ function step(s: ApState, operation: Operation, x: Trial): void {
   }
   // What is left belongs to lines that were lost: what it did is not known.
   if (operation.gap && x.remaining() > 0) widen(s);
+  else if (mayRunOn(s, operation.call, x)) followed(x, s);
   x.finish();
+}
+
+/** Whether the lines of a call that nobody recorded may follow: nothing shows where what a task did before has ended. */
+function mayRunOn(s: ApState, call: ApCall, x: Trial): boolean {
+  switch (call.kind) {
+    case "queue-probe":
+    case "queue-remove":
+      return callsUnseen(x, s) && x.remaining() > 0;
+    default:
+      return false;
+  }
 }
 
 /** The operation runs in a circle with the driver's lock held: it does not return, nor does what needs the lock after it. */

@@ -191,8 +191,8 @@ export function resetWithDisable(x: Trial, s: ApState, queue: Queue, implied?: n
   if (bound === true || (bound === "unknown" && x.peek("hw_aqic")?.apqn === queue.apqn)) {
     disable(x, s, queue, undefined);
   } else if (bound === "unknown") {
-    freeIfSeen(x, s, queue);
     skipHost(x, queue);
+    freeIfSeen(x, s, queue);
   }
   return rc;
 }
