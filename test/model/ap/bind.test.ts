@@ -1,5 +1,6 @@
-import { example, none, same, V9_V12_V61 } from "./scenario.js";
-import { A, bind, states, unbind } from "./steps.js";
+import type { Attribute } from "../../../src/operation/ap/attribute.js";
+import { ALL, example, none, same, V9_V12_V61 } from "./scenario.js";
+import { A, bind, states, unbind, write } from "./steps.js";
 
 example("EX-16", "Manual unbind and bind under a guest", {
   covers: "DRV-5 DRV-6 DRV-7 DRV-8 DRV-9 DRV-11 PLUG-5 PLUG-6",
@@ -20,6 +21,24 @@ example("EX-16", "Manual unbind and bind under a guest", {
     [bind("05.00ab"), "n", same, same],
     [states("status"), none, none, "status 05.0004 in use; status 05.00ab unassigned"],
     [unbind("05.00ab", "cex4queue"), "ENODEV", same, same],
+  ],
+});
+
+const driverFile = (driver: string, name: "bind" | "unbind"): Attribute => ({ on: "driver", driver, name });
+
+example("DRV-5 DRV-6", "What bind and unbind take for a device", {
+  covers: "DRV-5 DRV-6",
+  columns: ALL,
+  rows: [
+    [write(driverFile("vfio_ap", "unbind"), "09.0004\n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "unbind"), "05.0004 \n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "unbind"), "05.0004\n\n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "unbind"), "5.4\n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "unbind"), "card05\n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "bind"), "05.00AB\n"), "ENODEV"],
+    [write(driverFile("vfio_ap", "bind"), "x"), "ENODEV"],
+    [unbind("05.0004"), "n; R(05.0004)"],
+    [write(driverFile("vfio_ap", "unbind"), "05.0004\n", ["EBUSY"]), "ENODEV"],
   ],
 });
 

@@ -142,13 +142,14 @@ example("SCAN-2", "A queue that came later goes later, whatever its number", {
 });
 
 example("MDEV-4", "A removal waits for whoever has the device open", {
-  covers: "MDEV-4 SHARE-1 MDEV-1",
+  covers: "MDEV-3 MDEV-4 SHARE-1 MDEV-1",
   mdevs: [A.create(), B.create()],
   columns: V9_V12_V61,
   rows: [
     [A.has("{05}×{04}"), "n", "n; G 05.0004", same],
     [A.start(), "set", same, same],
     [A.removeBegins(), "waits", same, same],
+    [A.remove("1\n"), "ENODEV", same, same],
     // It still counts: for sharing, and its UUID is taken.
     [B.assignAdapter("5"), "n", "n; G (0 B)", "n; G 05."],
     [B.assignDomain("4"), "EADDRINUSE", "EBUSY", "EADDRINUSE"],

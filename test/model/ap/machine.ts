@@ -59,7 +59,7 @@ function driverOf(machine: Machine, queue: number): "cex4queue" | "vfio_ap" | un
 }
 
 /** A snapshot of the machine, as `grep -r . PATHS` prints it (capture-formats g). */
-export function snapshotOf(machine: Machine): readonly (readonly [path: string, value: string])[] {
+function snapshotOf(machine: Machine): readonly (readonly [path: string, value: string])[] {
   const { qci } = machine;
   const mask = (numbers: Numbers | undefined): string =>
     numbers === undefined ? "not supported" : `0x${digits(numbers)}`;

@@ -451,7 +451,7 @@ function masksOf({ apm, aqm, adm }: Configuration): {
   return { apm: maskOfNumbers(apm), aqm: maskOfNumbers(aqm), adm: maskOfNumbers(adm) };
 }
 
-export function apqnName(apqn: number): string {
+function apqnName(apqn: number): string {
   return `${hex(apqn >> 8, 2)}.${hex(apqn & 0xff, 4)}`;
 }
 

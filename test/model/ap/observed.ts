@@ -12,8 +12,6 @@ import { digits, type Numbers } from "./notation.js";
 /** Everything is recorded: system calls and all probes, the host's own instructions included. */
 export const everything = { sees: () => true, syscalls: true };
 
-export const succeeded: ObservedResult = { kind: "value", value: 0 };
-
 export function failed(errno: string): ObservedResult {
   return { kind: "error", errno };
 }

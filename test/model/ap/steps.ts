@@ -310,7 +310,6 @@ class MdevSteps {
 
 export const A = new MdevSteps("A");
 export const B = new MdevSteps("B");
-export const C = new MdevSteps("C");
 
 // --- guests
 
