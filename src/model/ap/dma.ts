@@ -165,7 +165,8 @@ export function tearDown(x: Trial, s: ApState, guest: Guest): void {
   if (isKnown(guest.pins)) {
     for (const key of guest.pins.keys()) {
       const { rule, why } = reasonOf(s, guest, key);
-      x.knownDefect(`page ${key} of ${guestName(guest)} stays pinned for ever: ${why}`, NIB_11, rule);
+      const rules = rule === NIB_11 ? [] : [rule];
+      x.knownDefect(`page ${key} of ${guestName(guest)} stays pinned for ever: ${why}`, NIB_11, ...rules);
     }
   }
   if (!isKnown(guest.pins) || guest.pins.size > 0) s.journal.set(guest, "pins", new Map());

@@ -105,6 +105,12 @@ export const IRQ_6 = aqicRule(
   "The guest gets the status of the enabling AQIC, not that of the disable that followed.",
   "vfio_ap_irq_enable",
 );
+export const NIB_5 = aqicRule(
+  "NIB-5",
+  "Host address of the NIB",
+  "The address of the pinned page and the NIB's offset in it, in GR2 of the host's AQIC, which no recorder shows.",
+  "vfio_ap_irq_enable",
+);
 export const NIB_6 = aqicRule(
   "NIB-6",
   "Page 0",
@@ -140,7 +146,7 @@ export function enable(
   queue: Queue,
   request: EnableRequest,
 ): number | undefined {
-  x.by(IRQ_1, NIB_1, IRQ_5);
+  x.by(IRQ_1, NIB_1, NIB_5, IRQ_5);
   const { nib, answer } = request;
   if (!s.parameters.old) {
     if (nib.hi === 0 && nib.lo === 0) {

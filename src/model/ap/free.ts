@@ -4,7 +4,7 @@ import { isKnown, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestName, pointerFits } from "./guests.js";
-import { AQIC_4, countGisc, countPin, crash, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
+import { AQIC_4, countGisc, countPin, crash, forgetPins, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
 import { ALL, aqicRule, V9 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 
@@ -82,9 +82,10 @@ function freeIsc(
     const seen = x.maybe("gisc_unregister", (effect) =>
       !isKnown(isc) || effect.gisc === isc ? undefined : "other ISC",
     );
-    const holder = seen === undefined ? undefined : (guest ?? guestByPointer(s, seen.kvm));
-    if (seen !== undefined && holder !== undefined) countGisc(s, holder, seen.gisc, -1);
-    s.journal.set(queue, "savedIsc", seen !== undefined || x.certain("gisc_unregister") ? null : unknown);
+    if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
+    const settled = seen !== undefined || x.certain("gisc_unregister");
+    if (!settled) for (const holder of holders(s, queue)) forgetCounts(s, holder);
+    s.journal.set(queue, "savedIsc", settled ? null : unknown);
     return;
   }
   if (m === null || guest === null) return;
@@ -110,8 +111,10 @@ function freeNib(
     const seen = x.maybe("unpin_pages", (effect) =>
       !isKnown(nib) || addressText(effect.iova) === nib ? undefined : "other",
     );
-    if (seen !== undefined && guest !== undefined && guest !== null) countPin(s, guest, addressText(seen.iova), -1);
-    s.journal.set(queue, "savedNib", seen !== undefined || x.certain("unpin_pages") ? null : unknown);
+    if (seen !== undefined) unpinned(s, queue, addressText(seen.iova));
+    const settled = seen !== undefined || x.certain("unpin_pages");
+    if (!settled) for (const holder of holders(s, queue)) forgetPins(s, holder);
+    s.journal.set(queue, "savedNib", settled ? null : unknown);
     return;
   }
   if (m === null) return;
@@ -158,14 +161,46 @@ export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: strin
 
 /** The registration may have been freed: it was where the lines say so, else nobody knows. */
 export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
-  const isc = queue.savedIsc;
-  const nib = queue.savedNib;
-  const unregistered = isc === null ? undefined : x.maybe("gisc_unregister", () => undefined);
-  const unpinned = nib === null ? undefined : x.maybe("unpin_pages", () => undefined);
-  const guest = isKnown(queue.owner) && queue.owner !== null && isKnown(queue.owner.kvm) ? queue.owner.kvm : null;
-  if (unregistered !== undefined && guest !== null) countGisc(s, guest, unregistered.gisc, -1);
-  if (unpinned !== undefined && guest !== null) countPin(s, guest, addressText(unpinned.iova), -1);
-  if (isc !== null) s.journal.set(queue, "savedIsc", unregistered !== undefined ? null : unknown);
-  if (nib !== null) s.journal.set(queue, "savedNib", unpinned !== undefined ? null : unknown);
-  if (isc !== null || nib !== null) s.journal.set(queue, "heldBy", unknown);
+  const { savedIsc, savedNib } = queue;
+  if (savedIsc !== null) {
+    const seen = x.maybe("gisc_unregister", () => undefined);
+    if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
+    else if (!x.certain("gisc_unregister")) for (const holder of holders(s, queue)) forgetCounts(s, holder);
+    s.journal.set(queue, "savedIsc", seen !== undefined ? null : unknown);
+  }
+  if (savedNib !== null) {
+    const seen = x.maybe("unpin_pages", () => undefined);
+    if (seen !== undefined) unpinned(s, queue, addressText(seen.iova));
+    else if (!x.certain("unpin_pages")) for (const holder of holders(s, queue)) forgetPins(s, holder);
+    s.journal.set(queue, "savedNib", seen !== undefined ? null : unknown);
+  }
+  if (savedIsc !== null || savedNib !== null) s.journal.set(queue, "heldBy", unknown);
+}
+
+/** The guests of which something may be registered for a queue. */
+function holders(s: ApState, queue: Queue): readonly Guest[] {
+  const { heldBy } = queue;
+  if (isKnown(heldBy)) return heldBy === null ? [] : [heldBy];
+  return [...s.guests.values()].filter((guest) => guest.live);
+}
+
+/** A line shows which guest an ISC was unregistered at. */
+function unregistered(s: ApState, pointer: string, isc: number): void {
+  const guest = guestByPointer(s, pointer);
+  if (guest !== undefined) countGisc(s, guest, isc, -1);
+}
+
+/** A line shows that a page was unpinned; in whose container is known only where it is known who holds it. */
+function unpinned(s: ApState, queue: Queue, key: string): void {
+  const guests = holders(s, queue);
+  const [only] = guests;
+  if (guests.length === 1 && only !== undefined) countPin(s, only, key, -1);
+  else for (const guest of guests) forgetPins(s, guest);
+}
+
+/** How often the ISCs of a guest are registered is not known any more, unless none was. */
+function forgetCounts(s: ApState, guest: Guest): void {
+  if (isKnown(guest.gisc) && guest.gisc.every((count) => count === 0)) return;
+  s.journal.set(guest, "gisc", unknown);
+  s.journal.set(guest, "alertMask", unknown);
 }

@@ -12,6 +12,12 @@ export const NIB_10 = aqicRule(
   "Old profiles: one entry of the ledger for each page, counted; linux-6.1: one for each byte address.",
   "vfio_iommu_type1.c:vfio_iova_get_vfio_pfn",
 );
+export const GISC_6 = aqicRule(
+  "GISC-6",
+  "The mask in the GISA may lag",
+  "While the GISA is on the host's alert list its mask is not written, and restored later; counts and alert mask are exact.",
+  "interrupt.c:gisa_set_iam, gisa_get_ipm_or_restore_iam",
+);
 export const GISC_7 = aqicRule(
   "GISC-7",
   "Registering the same ISC again",

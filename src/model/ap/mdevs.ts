@@ -2,7 +2,7 @@ import { noBits } from "../core/bits.js";
 import { is, isKnown, type Known, OneOf, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { parseNumber } from "./numbers.js";
-import { configRule } from "./profile.js";
+import { aqicRule, configRule } from "./profile.js";
 import { resetQueues, resetSet } from "./reset.js";
 import { type ApState, Mdev } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
@@ -30,6 +30,12 @@ export const MDEV_5 = configRule(
   "Effect of a removal",
   "Queues are reset: those of the table in linux-6.1, those of the matrix that are linked in dynamic-v12, all of the matrix in aqic-v9 (from 5.11 the bound ones). They are released, except in dynamic-v12, and the APQNs no longer count for sharing.",
   "base vfio_ap_mdev_remove; vfio_ap_ops.c:vfio_ap_mdev_remove",
+);
+export const IOC_7 = aqicRule(
+  "IOC-7",
+  "Removal of the mdev",
+  "The write waits for the close; then the queues are reset once more, and the mdev is gone. dynamic-v12 forgets to give the instance back.",
+  "v9 3/4, v12 15/17, vfio_ap_mdev_remove",
 );
 
 const UUID_AT_START = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}/;
@@ -139,7 +145,7 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
 
 /** MDEV-5: the queues of the mdev are reset and released, and the mdev is gone. */
 export function removeMdev(x: Trial, s: ApState, m: Mdev): void {
-  x.by(MDEV_5);
+  x.by(MDEV_5, IOC_7);
   const set = resetSet(x, s, m);
   resetQueues(x, s, set);
   if (s.parameters.profile === "linux-6.1") {

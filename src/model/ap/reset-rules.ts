@@ -21,6 +21,12 @@ export const RST_10 = aqicRule(
   "linux-6.1 takes the number from the guest and resets the queues that were in its shadow; others keep their mdev and registration. dynamic-v12 neither resets nor frees; aqic-v9 refuses.",
   "vfio_ap_mdev_hot_unplug_adapter, _domain; v12 5/17, 12/17",
 );
+export const RST_11 = aqicRule(
+  "RST-11",
+  "Kernel warnings about resets",
+  "They change nothing, and test the wrong counter, or come although the check succeeded.",
+  "vfio_ap_mdev_reset_queue",
+);
 export const INV_20 = aqicRule(
   "INV-20",
   "Remembered code of the last reset",
