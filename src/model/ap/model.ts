@@ -29,7 +29,7 @@ import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
 import { followed, unrecorded } from "./unrecorded.js";
 import { changeVm } from "./vcpus.js";
-import { callsUnseen, forgetUnseen, widen } from "./widen.js";
+import { callsUnseen, forgetUnseen, scansUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -101,12 +101,12 @@ function step(s: ApState, operation: Operation, x: Trial): void {
   x.finish();
 }
 
-/** Whether the lines of a call that nobody recorded may follow: nothing shows where what a task did before has ended. */
+/** Whether the lines of a call or a scan that nobody recorded may follow: nothing shows where what a task did has ended. */
 function mayRunOn(s: ApState, call: ApCall, x: Trial): boolean {
   switch (call.kind) {
     case "queue-probe":
     case "queue-remove":
-      return callsUnseen(x, s) && x.remaining() > 0;
+      return (callsUnseen(x, s) || scansUnseen(x, s)) && x.remaining() > 0;
     default:
       return false;
   }

@@ -9,13 +9,14 @@ import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
  * that scans change where their probes are missing, all that calls change where calls are.
  */
 export function forgetUnseen(x: Trial, s: ApState): void {
-  const { observability } = x;
-  const scansSeen =
-    observability.sees("queue_probe") &&
-    observability.sees("queue_remove") &&
-    (!s.parameters.dynamic || observability.sees("cfg_changed"));
-  if (!scansSeen) widenScans(s);
+  if (scansUnseen(x, s)) widenScans(s);
   if (callsUnseen(x, s)) widenCalls(x, s);
+}
+
+/** Whether a scan may change something without a line that tells it. */
+export function scansUnseen({ observability }: Trial, s: ApState): boolean {
+  const queues = observability.sees("queue_probe") && observability.sees("queue_remove");
+  return !queues || (s.parameters.dynamic && !observability.sees("cfg_changed"));
 }
 
 /** Whether somebody's system calls leave no line. */
