@@ -43,8 +43,9 @@ function parameters(setting: Setting): ApParameters {
     variant: choice(setting, "variant", ["posted", "released"]) ?? "released",
     defects: choice(setting, "defects", ["as-posted", "intended"]) ?? "as-posted",
     hookFirst: profile === "linux-6.1" && yesOrNo(setting, "hookFirst") === true,
-    // linux-6.1 at 6.1.192 has the fix (IRQ-13).
-    hostAqicStatus: profile === "linux-6.1" ? "true" : choice(setting, "hostAqicStatus", ["true", "lost"]),
+    // linux-6.1 at 6.1.192 has the fix (IRQ-13); releases before March 2023 do not, and the fact says so.
+    hostAqicStatus:
+      choice(setting, "hostAqicStatus", ["true", "lost"]) ?? (profile === "linux-6.1" ? "true" : undefined),
   };
 }
 

@@ -11,6 +11,8 @@ const LIMIT = 12;
 export function remains(s: ApState): readonly string[] {
   const lines: string[] = [];
   for (const guest of s.guests.values()) {
+    // With the guest its counts are gone, and with its process the container.
+    if (!guest.live) continue;
     for (const queue of s.queues.values()) if (queue.heldBy === guest) lines.push(...registered(guest, queue));
     lines.push(...leaked(guest));
   }

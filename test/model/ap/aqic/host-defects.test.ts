@@ -24,7 +24,7 @@ const ENABLE = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
 const LOST = { facts: { hostAqicStatus: "lost" } };
 
 describe("Example 20, rows 1 and 2: a host that loses the status", () => {
-  test.each(OLD)("row 1, %s: a refused enable counts as done", (column) => {
+  test.each(ALL)("row 1, %s: a refused enable counts as done", (column) => {
     const { world } = common(column, LOST);
     const key = keyOf(column, NIB_A);
     const lines = [pin(key), register(3), aqic("0405", 3, 0x01050000)];
@@ -37,7 +37,7 @@ describe("Example 20, rows 1 and 2: a host that loses the status", () => {
     expect(world.missing("IRQ-13 IRQ-2")).toEqual([]);
   });
 
-  test.each(OLD)("row 2, %s: a disable never retries", (column) => {
+  test.each(ALL)("row 2, %s: a disable never retries", (column) => {
     const { world } = common(column, LOST);
     const key = keyOf(column, NIB_A);
     world.explain(
