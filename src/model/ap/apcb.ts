@@ -158,7 +158,7 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
     commit(x, s, m);
     return;
   }
-  const seen = x.maybe("apcb_set", (effect) => setDiffers(m, effect) ?? ofLater(x));
+  const seen = x.maybe("apcb_set", (effect) => setDiffers(s, m, effect) ?? ofLater(x) ?? ofStranger(x, s, m));
   if (seen !== undefined) {
     adopt(x, s, m, seen);
     logged(x, s, m);
@@ -176,6 +176,12 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
 /** In a scan, what is seen next may be the commit of a later queue, or of the completion. */
 function ofLater(x: Trial): string | undefined {
   return x.operation.call.kind === "scan" && x.choose(2) === 1 ? "of what follows" : undefined;
+}
+
+/** Where it is not known whose guest was told, it may be that of an mdev which nothing named. */
+function ofStranger(x: Trial, s: ApState, m: Mdev): string | undefined {
+  if (isKnown(m.kvm) || is(s.host.hiddenMdevs, 0) === true) return undefined;
+  return x.choose(2) === 1 ? "of another mdev" : undefined;
 }
 
 /** An mdev that nothing named can have a guest too: what is sent to that guest now is taken over. */
@@ -199,7 +205,7 @@ export function adoptStrangers(x: Trial, s: ApState): void {
 export function commit(x: Trial, s: ApState, m: Mdev): void {
   const seen = x.expect(
     "apcb_set",
-    (effect) => setDiffers(m, effect),
+    (effect) => setDiffers(s, m, effect),
     () => `apcb_set ${shadowText(m)}`,
     ...[...x.rules].filter(isShadowRule),
     APCB_7,
@@ -232,14 +238,20 @@ function isShadowRule(rule: Rule): boolean {
 }
 
 /** Says how an observed apcb_set differs from the mdev's shadow and guest. */
-function setDiffers(m: Mdev, effect: Extract<ApEffect, { kind: "apcb_set" }>): string | undefined {
+function setDiffers(s: ApState, m: Mdev, effect: Extract<ApEffect, { kind: "apcb_set" }>): string | undefined {
   const fits =
     admits(m.shApm, effect.apm) &&
     admits(m.shAqm, effect.aqm) &&
     admits(m.shAdm, effect.adm) &&
-    (!isKnown(m.kvm) || m.kvm === null || pointerFits(m.kvm, effect.kvm));
+    (isKnown(m.kvm) ? m.kvm === null || pointerFits(m.kvm, effect.kvm) : mayHave(s, m, effect.kvm));
   if (fits) return undefined;
   return `apcb_set kvm ${effect.kvm} apm ${masked(effect.apm)} aqm ${masked(effect.aqm)} adm ${masked(effect.adm)}`;
+}
+
+/** Whether the mdev may have the guest of that pointer: one that no other mdev is known to have (KVM-14). */
+function mayHave(s: ApState, m: Mdev, pointer: string): boolean {
+  const hook = guestByPointer(s, pointer)?.hook;
+  return hook === undefined || is<Mdev | null>(hook, m) !== false || hook === null;
 }
 
 /** The observed masks are the shadow, and what the guest has now. */
