@@ -1,8 +1,10 @@
 import { isKnown, OneOf } from "../core/known.js";
 import { type ApState, Guest, LEAST_FORGOTTEN, Mdev } from "./state.js";
 
-/** Of the guests without an mdev, and of the tasks that run vCPUs, so many are kept, the newest. */
+/** Of the guests without an mdev, the tasks that run vCPUs and the mdevs that may exist, so many are kept, the newest. */
 const KEPT = 1024;
+/** Of the groups without an mdev. A number that comes back is learned anew from its link. */
+const KEPT_GROUPS = 64;
 
 /**
  * Forgets what has ended and is not met again: removed mdevs, closed descriptors, guests whose VM is gone, so that a state
@@ -13,19 +15,19 @@ export function forgetEnded(s: ApState): void {
   if (sizeOf(s) < s.nextForget) return;
   for (const [id, device] of s.devices) if (device.closed) s.devices.delete(id);
   for (const [tid, task] of s.vcpus) if (isKnown(task.guest) && !task.guest.live) s.vcpus.delete(tid);
-  dropOldest(s.vcpus, () => true);
+  dropOldest(s.vcpus, KEPT, () => true);
   const held = heldBy([s.mdevs, s.queues, s.groups, s.devices]);
   const idle = (guest: Guest): boolean => guest.hook === null && !held.has(guest);
   for (const [number, guest] of s.guests) if (!guest.live && idle(guest)) s.guests.delete(number);
-  if (dropOldest(s.guests, idle) > 0) s.guestsForgotten = true;
+  if (dropOldest(s.guests, KEPT, idle) > 0) s.guestsForgotten = true;
   const kept = heldBy([s.guests]);
   for (const [tid, task] of s.vcpus) if (isKnown(task.guest) && !s.guests.has(task.guest.number)) s.vcpus.delete(tid);
   for (const [uuid, m] of s.mdevs) {
     if (m.present === false && !m.removing && !held.has(m) && !kept.has(m)) s.mdevs.delete(uuid);
   }
   // An mdev that is not known to exist may go where one that was never met is not known not to.
-  if (s.host.hiddenMdevs !== 0) dropOldest(s.mdevs, (m) => !isKnown(m.present) && !held.has(m) && !kept.has(m));
-  dropOldest(s.groups, (group) => group.mdev === undefined);
+  if (s.host.hiddenMdevs !== 0) dropOldest(s.mdevs, KEPT, (m) => !isKnown(m.present) && !held.has(m) && !kept.has(m));
+  dropOldest(s.groups, KEPT_GROUPS, (group) => group.mdev === undefined);
   s.nextForget = Math.max(LEAST_FORGOTTEN, 2 * sizeOf(s));
 }
 
@@ -53,9 +55,9 @@ function hold(held: Set<object>, value: unknown): void {
   else if (Object.getPrototypeOf(value) === Object.prototype) for (const one of Object.values(value)) hold(held, one);
 }
 
-/** Takes the oldest of those that may go, until no more than the newest are left; how many they were. */
-function dropOldest<K, V>(map: Map<K, V>, mayGo: (value: V) => boolean): number {
-  const excess = map.size - KEPT;
+/** Takes the oldest of those that may go, until no more than `kept` are left; how many they were. */
+function dropOldest<K, V>(map: Map<K, V>, kept: number, mayGo: (value: V) => boolean): number {
+  const excess = map.size - kept;
   let dropped = 0;
   if (excess <= 0) return dropped;
   for (const [key, value] of map) {

@@ -224,7 +224,7 @@ export class Host {
 }
 
 /** Below so many objects none is forgotten. */
-export const LEAST_FORGOTTEN = 256;
+export const LEAST_FORGOTTEN = 64;
 
 /** The whole state of the AP system. */
 export class ApState {

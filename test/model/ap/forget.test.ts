@@ -48,14 +48,14 @@ describe("what has ended is forgotten", () => {
     const s = emptyState();
     for (let n = 0; n < MANY; n++) past(s, n);
     forgetEnded(s);
-    expect(sizes(s)).toEqual([0, 0, 1024, 0, 0]);
+    expect(sizes(s)).toEqual([0, 0, 64, 0, 0]);
   });
 
   test("not while there is little", () => {
     const s = emptyState();
-    for (let n = 0; n < 20; n++) past(s, n);
+    for (let n = 0; n < 10; n++) past(s, n);
     forgetEnded(s);
-    expect(sizes(s)).toEqual([20, 20, 20, 20, 20]);
+    expect(sizes(s)).toEqual([10, 10, 10, 10, 10]);
   });
 
   test("and not what something still refers to", () => {
