@@ -154,7 +154,8 @@ export class Checker<S extends ModelState> {
       const key = `${rule.id} ${message}`;
       if (this.broken.has(key) || this.broken.size > 1000) continue;
       this.broken.add(key);
-      if (divergent) continue;
+      // What was cut off, or what the call was that nobody recorded, may put it right.
+      if (divergent || operation.cut !== undefined || operation.call.kind === "unrecorded") continue;
       reported.push(rule, ...also);
       const state = this.model.describe(this.worlds.state, operation);
       if (prescribedBy === undefined) this.findings.invariant(operation, [rule, ...also], message, state);

@@ -1,5 +1,5 @@
 import type { Event, Stamp } from "../event/event.js";
-import type { Call, ObservedEffect, ObservedResult } from "./operation.js";
+import type { Call, Cut, ObservedEffect, ObservedResult } from "./operation.js";
 
 /** An operation that is still being put together. */
 export interface OpenOperation<C extends Call> {
@@ -18,6 +18,9 @@ export interface OpenOperation<C extends Call> {
   last?: number;
   endTime: Stamp | undefined;
   gap: boolean;
+  cut?: Cut;
+  /** It has an effect that no call of its kind has. */
+  stray?: boolean;
   /** Nothing more can come: it may be handed over. */
   complete: boolean;
   /** It has returned, and only effects with the same stamps may still follow. */

@@ -29,6 +29,12 @@ export interface ObservedEffect {
   readonly hint?: true;
 }
 
+/**
+ * What the end of a recording may have cut off. `effects`: the operation did not end, and its last effects may be missing.
+ * `call`: its last effects may be those of a call that was not printed any more.
+ */
+export type Cut = "effects" | "call";
+
 /** An operation: a call with its arguments and observed result, and the effects recorded while it ran. */
 export interface Operation {
   /** Running number within the capture, from 1, in the order of completion that the check uses. */
@@ -55,4 +61,6 @@ export interface Operation {
   readonly overlapping: boolean;
   /** Events were lost while it may have run: an effect that is missing is not missed. */
   readonly gap: boolean;
+  /** Set where it is the last of its task, as far as it was recorded. */
+  readonly cut?: Cut | undefined;
 }

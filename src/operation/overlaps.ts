@@ -147,6 +147,7 @@ export class Overlaps<C extends Call> {
       last: operation.last,
       overlapping,
       gap: operation.gap,
+      cut: operation.cut,
     };
   }
 }

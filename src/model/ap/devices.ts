@@ -70,8 +70,8 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   if (m !== undefined && group !== undefined && group.mdev === undefined) s.journal.set(group, "mdev", m);
   const masks = x.peek("apcb_set");
   const pointer = line?.kind === "mdev_set_kvm" ? line.kvm : masks?.kvm;
-  const attached: Tri = line !== undefined ? true : "unknown";
-  const called = line === undefined && x.certain("mdev_set_kvm") ? false : attached;
+  const attached: Tri = line !== undefined || masks !== undefined ? true : "unknown";
+  const called = attached === "unknown" && x.certain("mdev_set_kvm") ? false : attached;
   if (x.refuse(not(called), "EINVAL", MDEV_6, KVM_5)) return;
   const guest = guestOf(s, pointer, call.vm?.id);
   const used = guest === undefined ? "unknown" : not(is<Mdev | null>(guest.hook, null));

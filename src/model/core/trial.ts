@@ -164,6 +164,11 @@ export class Trial {
     return this.operation.gap || this.crashed;
   }
 
+  /** The recording ended here, before the operation did: what would come next is not missed. */
+  private get atEnd(): boolean {
+    return this.operation.cut === "effects" && this.cursor >= this.ordered.length;
+  }
+
   // --- choices
 
   /** One of `options` (at least 1); the driver comes back for the others. */
@@ -281,7 +286,7 @@ export class Trial {
 
   /** Whether lines of that kind are recorded and none was lost here: an effect that is missing did not happen. */
   certain(kind: string): boolean {
-    return this.observability.sees(kind) && !this.loose;
+    return this.observability.sees(kind) && !this.loose && !this.atEnd;
   }
 
   /**
@@ -299,7 +304,7 @@ export class Trial {
     const next = this.ordered[this.cursor];
     const effect = next?.effect;
     if (next === undefined || effect === undefined || !isKind(effect, kind)) {
-      if (this.loose) return undefined;
+      if (this.loose || this.atEnd) return undefined;
       this.judged = true;
       const seen = next === undefined ? `no ${kind}` : next.effect.kind;
       this.part("effect", rules, expected(), seen, next?.event);
@@ -385,8 +390,9 @@ export class Trial {
       return found;
     }
     if (!this.certain(kind)) return undefined;
-    this.judged = true;
     const other = this.brackets.find((seen) => seen.effect.kind === kind);
+    if (other === undefined && this.operation.cut === "effects") return undefined;
+    this.judged = true;
     const observed = other === undefined ? `no ${kind}` : describeMismatch(other.effect, kind, matcher);
     this.part("effect", rules, expected(), observed, other?.event);
     return undefined;
@@ -418,6 +424,10 @@ export class Trial {
     if (left === undefined) return;
     if (this.loose) {
       this.cannotCheck("lines of it were lost");
+      return;
+    }
+    if (this.operation.cut === "call") {
+      this.cannotCheck("the recording ended: its last effects may be another call's");
       return;
     }
     this.judged = true;

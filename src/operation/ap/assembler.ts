@@ -90,7 +90,9 @@ export class ApAssembler {
   finish(): void {
     for (const stack of this.running.values()) {
       for (const operation of [...stack]) {
-        if (operation.call.kind === "pqap" || operation.end === this.lastProbe) operation.gap = true;
+        if (operation.call.kind === "pqap" || operation.end === this.lastProbe) {
+          operation.cut = operation.returned ? "call" : "effects";
+        }
         this.close(operation);
       }
     }
@@ -368,14 +370,18 @@ export class ApAssembler {
         this.close(operation);
         continue;
       }
-      if (canCause(operation, effect)) return operation;
+      // What follows a stray effect is of the same call, if that was one that is not printed any more.
+      if (canCause(operation, effect) || operation.stray === true) return operation;
       if (named(operation, effect)) {
         const decoded = unrecordedCall(effect);
         operation.call = decoded.call;
         operation.name = decoded.name;
         return operation;
       }
-      if (isStray(operation, effect) && this.isWithin(operation)) return operation;
+      if (isStray(operation, effect) && this.isWithin(operation)) {
+        operation.stray = true;
+        return operation;
+      }
       if (operation.returned || !isCallOfTask(operation)) this.close(operation);
     }
     return this.start(unrecordedCall(effect), event, notRecorded);
