@@ -1,4 +1,5 @@
 import type { Event, GapEvent, LogEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
+import { Losses } from "../losses.js";
 import type { OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
@@ -29,6 +30,7 @@ export class ApAssembler {
   private readonly pairs = new ProbePairs();
   private readonly overlaps: Overlaps<ApCall>;
   private readonly crycb = new CrycbLog();
+  private readonly losses = new Losses();
   /** Innermost last: the operations that run on a task. */
   private readonly running = new Map<number, OpenOperation<ApCall>[]>();
   /** The latest complete call of each strace source: its next line ends it. */
@@ -81,6 +83,7 @@ export class ApAssembler {
   /** At the end of a loss, what the missing lines may have shown is a happening of its own. */
   private gap(event: GapEvent): void {
     this.overlaps.loss(event.edge);
+    this.losses.edge(event, this.sequence);
     if (event.edge === "begin") return;
     const lost = this.start({ call: { kind: "gap" }, name: "lost events" }, event, observedResult(undefined));
     this.close(lost);
@@ -329,8 +332,7 @@ export class ApAssembler {
     const gr1 = wordField(event, "gr1");
     const cc = decimalField(event, "cc");
     if (operation?.call.kind !== "pqap") return;
-    // Where lines were lost since its entry, this can be the exit of another instruction, whose entry was lost.
-    if (rc !== undefined && gr1 !== undefined && cc !== undefined && !operation.gap) {
+    if (rc !== undefined && gr1 !== undefined && cc !== undefined && this.isExitOf(operation, event)) {
       operation.call = { ...operation.call, exit: { rc, gr1, cc, pgm: decimalField(event, "pgm") } };
       operation.result = { kind: "value", value: rc };
       operation.answer = event;
@@ -338,6 +340,12 @@ export class ApAssembler {
     operation.end = this.sequence;
     operation.endTime = event.time;
     this.close(operation);
+  }
+
+  /** Where lines of its CPU were lost since the entry, the exit can be that of another instruction, whose entry was lost. */
+  private isExitOf(operation: OpenOperation<ApCall>, exit: ProbeEvent): boolean {
+    if (!operation.gap || operation.event.kind !== "probe") return !operation.gap;
+    return operation.event.cpu === exit.cpu && !this.losses.since(operation.begin, exit.cpu);
   }
 
   private effect(event: ProbeEvent): void {
