@@ -225,7 +225,7 @@ function logged(x: Trial, s: ApState, m: Mdev): void {
       ? undefined
       : "other masks";
   });
-  if (log !== undefined && isKnown(m.kvm) && m.kvm !== null) learnFact(s, m.kvm, "wide", log.wide);
+  if (log !== undefined && isKnown(m.kvm) && m.kvm !== null) learnFact(x, s, m.kvm, "wide", log.wide);
 }
 
 function roomOf(bits: number): Bits {

@@ -3,7 +3,7 @@ import { noBits, unknownBits } from "../core/bits.js";
 import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
-import { guestByVm, guestName, guestOf, newGuest, pointerFits } from "./guests.js";
+import { guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
@@ -239,6 +239,7 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
   for (const group of s.groups.values()) if (group.mdev === m) s.journal.set(group, "served", cleared);
   s.journal.set(cleared, "hook", null);
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(cleared, side, noBits);
+  mayBeAnother(x, s, cleared);
 }
 
 /** A VM descriptor was made. */

@@ -1,4 +1,5 @@
-import type { Tri } from "../core/known.js";
+import { isKnown, type Tri } from "../core/known.js";
+import type { Trial } from "../core/trial.js";
 import { aqicRule } from "./profile.js";
 import type { ApState, Guest, Host } from "./state.js";
 
@@ -47,8 +48,13 @@ export function withFact(facts: FactSet, fact: GuestFact, value: boolean): FactS
   return left;
 }
 
-/** A check of handler K shows a fact of the guest. */
-export function learnFact(s: ApState, guest: Guest, fact: GuestFact, value: boolean): void {
+/**
+ * An answer, or the log, shows a fact of the guest. It is remembered where the guest stays the same: while it has an mdev,
+ * which keeps it, or where its end would be seen.
+ */
+export function learnFact(x: Trial, s: ApState, guest: Guest, fact: GuestFact, value: boolean): void {
+  const kept = isKnown(guest.hook) && guest.hook !== null;
+  if (!kept && !(x.observability.syscalls && guest.vm !== undefined)) return;
   const left = withFact(guest.facts, fact, value);
   // None is left only after a divergence: then the newest answer counts.
   s.journal.set(guest, "facts", left === 0 ? withFact(anyFacts, fact, value) : left);

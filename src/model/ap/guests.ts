@@ -1,6 +1,7 @@
 import { unknownBits } from "../core/bits.js";
 import { unknown } from "../core/known.js";
-import { factsOfHost } from "./guest-facts.js";
+import type { Trial } from "../core/trial.js";
+import { type FactSet, factsOfHost } from "./guest-facts.js";
 import { type ApState, Guest } from "./state.js";
 
 /** The live guest with that kvm pointer, the newest one where a pointer was used again. */
@@ -52,7 +53,7 @@ export function newGuest(s: ApState, pointer: string | undefined, vm: number | u
 export function unmetGuest(s: ApState): Guest {
   const guest = new Guest(s.tick(), undefined, undefined);
   guest.hook = unknown;
-  guest.facts = factsOfHost(s.host, s.parameters.variant === "posted" && s.parameters.profile === "aqic-v9");
+  guest.facts = factsAtFirst(s);
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = unknownBits;
   return guest;
 }
@@ -65,4 +66,31 @@ export function pointerFits(guest: Guest, pointer: string): boolean {
 /** For people. */
 export function guestName(guest: Guest): string {
   return guest.pointer ?? guest.name ?? `guest ${guest.number}`;
+}
+
+/** Whether the end of a guest's VM is seen: only then can no other guest have taken its pointer, and its tasks, unseen. */
+export function endIsSeen(x: Trial, guest: Guest): boolean {
+  return x.observability.syscalls && guest.vm !== undefined;
+}
+
+/** What the host's facts say of every guest. */
+function factsAtFirst(s: ApState): FactSet {
+  return factsOfHost(s.host, s.parameters.variant === "posted" && s.parameters.profile === "aqic-v9");
+}
+
+/**
+ * A guest lost its mdev, and with it the driver's reference. Where its end is not seen, what comes next with its pointer
+ * may be another guest: nothing that was learned of it holds any more.
+ */
+export function mayBeAnother(x: Trial, s: ApState, guest: Guest): void {
+  if (endIsSeen(x, guest)) return;
+  const { journal } = s;
+  journal.set(guest, "facts", factsAtFirst(s));
+  for (const field of ["gisaOrigin", "gisc", "alertMask", "pins", "refs", "leaks", "pages"] as const) {
+    journal.set(guest, field, unknown);
+  }
+  for (const task of s.vcpus.values()) {
+    if (task.guest !== guest) continue;
+    for (const field of ["guest", "apie", "aiv"] as const) journal.set(task, field, unknown);
+  }
 }

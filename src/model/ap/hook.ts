@@ -111,7 +111,7 @@ function serve(x: Trial, s: ApState, guest: Guest, queue: Queue, call: Pqap): vo
   x.by(AQIC_5, AQIC_6);
   // AQIC-1 comes after PQAP-9, and needs a host that has the facility.
   if (!isKnown(s.host.fac65)) s.journal.set(s.host, "fac65", true);
-  learnFact(s, guest, "fac65", true);
+  learnFact(x, s, guest, "fac65", true);
   if (s.parameters.dynamic && isFiltered(guest, queue)) x.by(AQIC_9);
   if (s.parameters.profile === "aqic-v9") {
     x.by(AQIC_10);

@@ -109,7 +109,7 @@ function handlerK(x: Trial, s: ApState, cpu: Cpu, call: Pqap): boolean {
   const lacks = (fact: GuestFact, rule: Rule): boolean => {
     const missing = ends(not(factOf(guest.facts, fact)), "interruption", rule, SPECIFICATION);
     x.by(fact === "wide" ? KVM_1 : KVM_3);
-    learnFact(s, guest, fact, !missing);
+    learnFact(x, s, guest, fact, !missing);
     return missing;
   };
   const noInstructions = ends(not(is(s.host.apInstructions, true)), "userspace", PQAP_2);

@@ -1,7 +1,7 @@
 import type { Word } from "../../event/word.js";
 import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { newGuest, pointerFits, unmetGuest } from "./guests.js";
+import { endIsSeen, newGuest, pointerFits, unmetGuest } from "./guests.js";
 import { aqicRule } from "./profile.js";
 import { type ApState, type Guest, VcpuTask } from "./state.js";
 
@@ -53,9 +53,7 @@ export function ecaBit(s: ApState, cpu: Cpu, bit: EcaBit): Tri {
 /** An answer shows a bit of the CPU's ECA. It is remembered where a change of it could not have gone unseen. */
 export function learnEca(x: Trial, s: ApState, cpu: Cpu, bit: EcaBit, value: boolean): void {
   x.by(bit === "apie" ? KVM_2 : KVM_4);
-  const callsSeen = x.observability.syscalls && cpu.guest.vm !== undefined;
-  const fixed = bit === "aiv" && s.parameters.old;
-  if (cpu.eca === undefined && (callsSeen || fixed)) s.journal.set(cpu.task, bit, value);
+  if (cpu.eca === undefined && endIsSeen(x, cpu.guest)) s.journal.set(cpu.task, bit, value);
 }
 
 /** Calls on a VM descriptor that change what its CPUs answer. */

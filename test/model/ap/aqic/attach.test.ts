@@ -16,13 +16,11 @@ import {
   NIB_A,
   pin,
   queueProbe,
-  reset,
   setKvm,
   tapq,
   unpin,
   unregister,
   unsetKvm,
-  zapq,
 } from "./lines.js";
 import {
   APM,
@@ -37,16 +35,8 @@ import {
   makeVm,
   openCall,
   openGroup,
+  quietReset,
 } from "./setting.js";
-
-/** A queue that is empty and quiet is reset; `freed`: what its registration prints. */
-function quietReset(column: Column, queue: string, freed: readonly ApEffect[] = []): readonly ApEffect[] {
-  const lines = [zapq(queue, 0x80000000)];
-  const result = reset(queue, 0, 0x80000000);
-  if (column === "linux-6.1") return [...lines, ...freed, result];
-  if (column === "dynamic-v12") return [...lines, result, ...freed];
-  return [...lines, result, aqic(queue, "off", 0x80070000), tapq(queue, 0x80000000), ...freed];
-}
 
 const HASH_ORDER = ["0405", "0516", "0416", "0505"];
 const MATRIX_ORDER = ["0405", "0416", "0505", "0516"];

@@ -1,7 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { ALL, type Column, isOld, value, World } from "./host.js";
-import { aqic, aqicOf, asksFor, exit, M, NIB_A, pin, pqapCall, type Request, register } from "./lines.js";
-import { common, enable, keyOf, makeMdev, makeVm } from "./setting.js";
+import { ALL, type Column, isOld, operationOf, value, World } from "./host.js";
+import {
+  apcbClear,
+  aqic,
+  aqicOf,
+  asksFor,
+  exit,
+  G,
+  M,
+  NIB_A,
+  pin,
+  pqapCall,
+  type Request,
+  register,
+  unpin,
+  unregister,
+  unsetKvm,
+} from "./lines.js";
+import { common, enable, keyOf, makeMdev, makeVm, quietReset } from "./setting.js";
 
 /** No host fact: what a guest has follows from its answers alone. */
 const NO_FACTS = {
@@ -215,4 +231,36 @@ test.each(ALL)("%s: an answer of a CPU whose guest is not known tells nothing ab
   const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
   world.explainGuest({ ...request, tid: 1 }, [], exit(asksFor(3), 1, 0, 6));
   expect(world.refusesGuest({ ...request, tid: 2 }, [], exit("0x0001000000000003", 3))).toBe(false);
+});
+
+describe("a guest whose end would not be seen", () => {
+  const SPECIFIED = exit(asksFor(3), 1, 0, 6);
+  const REQUEST = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
+  const NO_HOOK = exit("0x0001000000000003", 3);
+
+  test.each(ALL)("%s: keeps its facts while it has an mdev, and no longer", (column) => {
+    const { world, device } = common(column, { facts: NO_FACTS });
+    world.guestAt(G).vm = undefined;
+    enable(world);
+    expect(world.refusesGuest(REQUEST, [], SPECIFIED)).toBe(true);
+    const order = isOld(column) ? ["0405", "0416", "0505", "0516"] : ["0405", "0516", "0416", "0505"];
+    const freed = column === "posted" ? [] : [unregister(3), unpin(keyOf(column, NIB_A))];
+    const lines = order.flatMap((queue) => quietReset(column, queue, queue === "0405" ? freed : []));
+    world.explain(operationOf({ kind: "device-close", device }, value(0), [apcbClear(), ...lines, unsetKvm()]));
+    // What comes next with its pointer, or on its tasks, may be another guest.
+    expect(world.refusesGuest(REQUEST, [], SPECIFIED)).toBe(false);
+    expect(world.refusesGuest(REQUEST, [], NO_HOOK)).toBe(false);
+  });
+
+  test.each(ALL)("%s: without an mdev no answer tells anything of the next one", (column) => {
+    const world = new World(column, { facts: NO_FACTS });
+    makeVm(world);
+    for (const guest of world.state.guests.values()) guest.vm = undefined;
+    world.explainGuest(REQUEST, [], SPECIFIED);
+    expect(world.refusesGuest(REQUEST, [], NO_HOOK)).toBe(false);
+    const seen = new World(column, { facts: NO_FACTS });
+    makeVm(seen);
+    seen.explainGuest(REQUEST, [], SPECIFIED);
+    expect(seen.refusesGuest(REQUEST, [], NO_HOOK)).toBe(true);
+  });
 });

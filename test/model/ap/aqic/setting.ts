@@ -121,3 +121,12 @@ export function enable(world: World, queue = "0405", isc = 3, nib = NIB_A): Expl
 
 /** Of the last TAPQ of a disable E is free, and a code that is not known ends the wait as well (IRQ-8). */
 export const LAST_TAPQ: readonly RegExp[] = [/hw_tapq .* with the empty bit/, /hw_tapq .* with another response code/];
+
+/** A queue that is empty and quiet is reset; `freed`: what its registration prints. */
+export function quietReset(column: Column, queue: string, freed: readonly ApEffect[] = []): readonly ApEffect[] {
+  const lines = [zapq(queue, 0x80000000)];
+  const result = reset(queue, 0, 0x80000000);
+  if (column === "linux-6.1") return [...lines, ...freed, result];
+  if (column === "dynamic-v12") return [...lines, result, ...freed];
+  return [...lines, result, aqic(queue, "off", 0x80070000), tapq(queue, 0x80000000), ...freed];
+}
