@@ -81,12 +81,11 @@ export const INV_16 = invariant(
   "A status word shows the interrupt on only where an ISC is saved for the queue, something leaked, or the queue was not ours before.",
 );
 
-/** Invariants of interception and interrupts that are broken for certain, in what an operation touched. */
-export function brokenAqicInvariants(s: ApState, touched: ReadonlySet<object>): readonly Broken[] {
-  const broken: Broken[] = [];
-  const guests = new Set<Guest>();
+/** Adds the invariants of interception and interrupts that are broken for certain, in what an operation touched. */
+export function brokenAqicInvariants(s: ApState, touched: ReadonlySet<object>, broken: Broken[]): void {
+  const guests: Guest[] = [];
   for (const object of touched) {
-    if (object instanceof Guest) guests.add(object);
+    if (object instanceof Guest) addGuest(guests, object);
     else if (object instanceof Mdev) addGuest(guests, object.kvm);
     else if (object instanceof Queue) {
       addGuest(guests, object.heldBy);
@@ -94,11 +93,10 @@ export function brokenAqicInvariants(s: ApState, touched: ReadonlySet<object>): 
     }
   }
   for (const guest of guests) if (guest.live && s.guests.has(guest.number)) checkGuest(s, guest, broken);
-  return broken;
 }
 
-function addGuest(guests: Set<Guest>, guest: Known<Guest | null>): void {
-  if (isKnown(guest) && guest !== null) guests.add(guest);
+function addGuest(guests: Guest[], guest: Known<Guest | null>): void {
+  if (isKnown(guest) && guest !== null && !guests.includes(guest)) guests.push(guest);
 }
 
 function report(broken: Broken[], rule: Rule, message: string, prescribedBy?: Rule): void {

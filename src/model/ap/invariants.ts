@@ -99,21 +99,30 @@ export function brokenInvariants(s: ApState, touched: ReadonlySet<object>): read
   // An operation that never returned left the state in its midst (ASG-6).
   if (s.host.hung !== undefined) return [];
   const broken: Broken[] = [];
-  const whole = touched.has(s.host);
-  // An operation that never returns leaves its objects half done.
-  if (s.host.hung !== undefined) return broken;
-  const mdevs = new Set<Mdev>(whole ? s.mdevs.values() : []);
-  for (const object of whole ? [...touched, ...s.queues.values(), ...s.guests.values()] : touched) {
-    if (object instanceof Mdev) mdevs.add(object);
+  /** Of the objects touched; all mdevs are looked at where the host was. */
+  const mdevs: Mdev[] = [];
+  for (const object of touched) {
+    if (object instanceof Mdev) addMdev(mdevs, object);
     else if (object instanceof Queue) {
       checkQueue(s, object, broken);
-      if (isKnown(object.linked) && object.linked !== null) mdevs.add(object.linked);
+      if (isKnown(object.linked) && object.linked !== null) addMdev(mdevs, object.linked);
     } else if (object instanceof Guest) checkGuest(s, object, broken);
   }
-  for (const m of mdevs) if (m.present === true && m.tainted === undefined) checkMdev(s, m, broken);
-  if (whole || mdevs.size > 0) checkHost(s, broken);
-  broken.push(...aqic.brokenAqicInvariants(s, touched));
+  const whole = touched.has(s.host);
+  if (whole) {
+    for (const queue of s.queues.values()) checkQueue(s, queue, broken);
+    for (const guest of s.guests.values()) checkGuest(s, guest, broken);
+  }
+  for (const m of whole ? s.mdevs.values() : mdevs) {
+    if (m.present === true && m.tainted === undefined) checkMdev(s, m, broken);
+  }
+  if (whole || mdevs.length > 0) checkHost(s, broken);
+  aqic.brokenAqicInvariants(s, touched, broken);
   return broken;
+}
+
+function addMdev(mdevs: Mdev[], m: Mdev): void {
+  if (!mdevs.includes(m)) mdevs.push(m);
 }
 
 /** Invariants that stand in both specs. */
@@ -184,8 +193,9 @@ function checkShadow(s: ApState, m: Mdev, broken: Broken[]): void {
 
 /** INV-4: the first APQN of the shadow that is not bound, or not linked. */
 function checkBound(s: ApState, m: Mdev, broken: Broken[]): void {
+  const domains = mask.bitsOf(m.shAqm.ones);
   for (const apid of mask.bitsOf(m.shApm.ones)) {
-    for (const apqi of mask.bitsOf(m.shAqm.ones)) {
+    for (const apqi of domains) {
       const queue = s.queues.get((apid << 8) | apqi);
       const bound = queue === undefined ? !s.host.devicesListed : !isKnown(queue.linked) || queue.linked === m;
       if (bound) continue;

@@ -1,4 +1,4 @@
-import { hexDigit, type Mask, maskOf } from "../../event/mask.js";
+import { hexDigit, type Mask } from "../../event/mask.js";
 
 /** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
@@ -12,7 +12,7 @@ const outOfRange = { ok: false, errno: "ERANGE" } as const;
  * some number above every maximum, which is all that its users ask.
  */
 export function parseNumber(text: string): Parsed<number> {
-  let at = text.charCodeAt(0) === 0x2b ? 1 : 0;
+  let at = text.startsWith("+") ? 1 : 0;
   const base = baseAt(text, at);
   if (base === 16) at += 2;
   const start = at;
@@ -33,13 +33,15 @@ export function parseNumber(text: string): Parsed<number> {
   }
   if (at === start) return invalid;
   if (overflow) return outOfRange;
-  if (text.charCodeAt(at) === 0x0a) at++;
+  if (text.startsWith("\n", at)) at++;
   return at === text.length ? { ok: true, value: hi * HALF + lo } : invalid;
 }
 
 /** Base of the number that begins at `at`: `0x` counts only where a hex digit follows (2.4). */
 function baseAt(text: string, at: number): 8 | 10 | 16 {
-  if (text.charCodeAt(at) !== 0x30) return 10;
+  if (at >= text.length || text.charCodeAt(at) !== 0x30) return 10;
+  // Nothing is read beyond the end: the engine would take its fast code back each time.
+  if (at + 2 >= text.length) return 8;
   const x = text.charCodeAt(at + 1) | 0x20;
   return x === 0x78 && hexDigit(text.charCodeAt(at + 2)) >= 0 ? 16 : 8;
 }
@@ -83,18 +85,18 @@ function parseRelative(text: string, current: Mask): Parsed<Mask> {
     if (first === undefined || first.value > 255n) return invalid;
     at = first.end;
     let last = first.value;
-    if (text.charCodeAt(at) === 0x2d) {
+    if (text.startsWith("-", at)) {
       const second = wrappedNumber(text, at + 1);
       if (second === undefined || second.value > 255n || second.value < first.value) return invalid;
       last = second.value;
       at = second.end;
     }
     for (let bit = Number(first.value); bit <= Number(last); bit++) {
-      const one = maskOf(bit);
       const word = bit >> 5;
-      mask[word] = sign === 0x2b ? (mask[word] ?? 0) | (one[word] ?? 0) : (mask[word] ?? 0) & ~(one[word] ?? 0);
+      const one = 0x80000000 >>> (bit & 31);
+      mask[word] = sign === 0x2b ? (mask[word] ?? 0) | one : (mask[word] ?? 0) & ~one;
     }
-    while (text.charCodeAt(at) === 0x2c || text.charCodeAt(at) === 0x0a) at++;
+    while (text.startsWith(",", at) || text.startsWith("\n", at)) at++;
   }
   return { ok: true, value: mask };
 }
