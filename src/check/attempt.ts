@@ -27,14 +27,16 @@ export function attempt<S extends ModelState>(
   const { journal } = state;
   const mark = journal.mark();
   const choices = new Choices();
+  const first = new Trial(operation, observability, choices, false);
+  model.step(state, operation, first);
+  // By far the most frequent case: nothing was open, and the observation fits.
+  if (first.mismatch === undefined && !choices.any) return { kind: "explained", trial: first, cut: false };
   const explained: { trial: Trial; changes: Changes }[] = [];
   const mismatches: Mismatch[] = [];
   let cut = false;
+  let trial = first;
   for (let run = 1; ; run++) {
-    const trial = new Trial(operation, observability, choices, false);
-    model.step(state, operation, trial);
     if (trial.mismatch === undefined) {
-      if (!choices.any) return { kind: "explained", trial, cut };
       explained.push({ trial, changes: journal.extract(mark) });
     } else {
       mismatches.push(trial.mismatch);
@@ -45,9 +47,10 @@ export function attempt<S extends ModelState>(
       cut = true;
       break;
     }
+    trial = new Trial(operation, observability, choices, false);
+    model.step(state, operation, trial);
   }
-  const [first] = explained;
-  if (first === undefined) {
+  if (explained.length === 0) {
     return { kind: "refused", mismatches: mismatches.sort((a, b) => b.progress - a.progress), cut };
   }
   // Of the runs that explain the probes and the result, those that the log speaks against are out.
@@ -58,7 +61,7 @@ export function attempt<S extends ModelState>(
     state,
     best.map((one) => one.changes),
   );
-  return { kind: "explained", trial: best[0]?.trial ?? first.trial, cut };
+  return { kind: "explained", trial: best[0]?.trial ?? first, cut };
 }
 
 /** Applies what several runs lead to, joined field by field. */

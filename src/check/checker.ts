@@ -35,6 +35,8 @@ export interface CheckerOptions {
 /** Kinds of remarks beyond this many are not told. */
 const MAX_REMARKS = 20;
 
+const NONE: readonly Rule[] = [];
+
 /** Holds the operations of one capture against the model of one system. */
 export class Checker<S extends ModelState> {
   readonly tally = new Tally();
@@ -148,8 +150,8 @@ export class Checker<S extends ModelState> {
     divergent: boolean,
     defects: Trial["defects"],
   ): readonly Rule[] {
+    if (touched.size === 0) return NONE;
     const reported: Rule[] = [];
-    if (touched.size === 0) return reported;
     for (const { rule, also = [], message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
       const key = `${rule.id} ${message}`;
       if (this.broken.has(key) || this.broken.size > 1000) continue;

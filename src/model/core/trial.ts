@@ -4,6 +4,10 @@ import type { Tri } from "./known.js";
 import type { Observability } from "./observability.js";
 import type { Rule } from "./rule.js";
 
+/** What most operations have of remarks, and of effects: one for all, to which nobody adds. */
+const NOTHING: readonly never[] = [];
+const NO_EFFECTS: ObservedEffect[] = [];
+
 /** Where a run of the model and the observation part. */
 export interface Mismatch {
   readonly kind: "result" | "effect" | "state";
@@ -31,7 +35,8 @@ function isFailure(result: Operation["result"], errno: string | readonly string[
 
 /** How the choices of a run are made: by a list, the last of which the driver of the runs increments. */
 export class Choices {
-  private readonly made: { option: number; readonly of: number }[] = [];
+  /** Most runs meet no choice. */
+  private made: readonly { readonly option: number; readonly of: number }[] = NOTHING;
   private next = 0;
 
   /** The option of the next choice among `of`; the first one the first time. */
@@ -39,7 +44,7 @@ export class Choices {
     const known = this.made[this.next];
     this.next++;
     if (known !== undefined) return known.option;
-    this.made.push({ option: 0, of });
+    this.made = [...this.made, { option: 0, of }];
     return 0;
   }
 
@@ -51,19 +56,16 @@ export class Choices {
   /** Goes to the next combination; false if all were tried. */
   advance(): boolean {
     this.next = 0;
-    for (let last = this.made.pop(); last !== undefined; last = this.made.pop()) {
-      if (last.option + 1 < last.of) {
-        this.made.push({ option: last.option + 1, of: last.of });
-        return true;
-      }
+    for (let last = this.made.length - 1; last >= 0; last--) {
+      const choice = this.made[last];
+      if (choice === undefined || choice.option + 1 >= choice.of) continue;
+      this.made = [...this.made.slice(0, last), { option: choice.option + 1, of: choice.of }];
+      return true;
     }
+    this.made = NOTHING;
     return false;
   }
 }
-
-/** What most operations have of remarks, and of effects: one for all, to which nobody adds. */
-const NOTHING: readonly never[] = [];
-const NO_EFFECTS: ObservedEffect[] = [];
 
 type EffectOf<E extends { readonly kind: string }, K extends E["kind"]> = Extract<E, { readonly kind: K }>;
 
@@ -85,7 +87,7 @@ export class Trial {
   /** First place where the run and the observation part. */
   mismatch: Mismatch | undefined;
   /** Rules that led to where the run is, each once: few, so that looking through them costs less than a set. */
-  readonly rules: Rule[] = [];
+  rules: readonly Rule[] = NOTHING;
   /** Whether anything could be held against the observation. */
   judged = false;
   /** Why the result, or what depends on it, could not be judged. */
@@ -129,18 +131,23 @@ export class Trial {
 
   /** Notes rules that led here. */
   by(...rules: readonly Rule[]): void {
-    for (const rule of rules) if (!this.rules.includes(rule)) this.rules.push(rule);
+    this.cite(rules);
+  }
+
+  private cite(rules: readonly Rule[]): void {
+    if (this.rules.length === 0) this.rules = rules;
+    else for (const rule of rules) if (!this.rules.includes(rule)) this.rules = this.rules.concat(rule);
   }
 
   /** A promise is broken that the profile's own rules break: the first rule is the one that prescribes it. */
   knownDefect(message: string, ...rules: readonly Rule[]): void {
-    this.by(...rules);
+    this.cite(rules);
     this.defects = [...this.defects, { message, rules }];
   }
 
   /** Something unlikely that the rules allow: a note for the report. */
   remark(message: string, ...rules: readonly Rule[]): void {
-    this.by(...rules);
+    this.cite(rules);
     this.remarks = [...this.remarks, { message, rules }];
   }
 
@@ -229,7 +236,7 @@ export class Trial {
 
   /** The operation answers by these rules: the observed result, undefined where there is none to hold against them. */
   private answered(rules: readonly Rule[]): KnownResult | undefined {
-    this.by(...rules);
+    this.cite(rules);
     const { result } = this.operation;
     if (result.kind === "unknown") {
       this.cannotCheck(`result unknown: ${result.reason}`);
@@ -299,7 +306,7 @@ export class Trial {
     expected: () => string,
     ...rules: readonly Rule[]
   ): EffectOf<ObservedEffect["effect"], K> | undefined {
-    this.by(...rules);
+    this.cite(rules);
     if (!this.observability.sees(kind)) return undefined;
     const next = this.ordered[this.cursor];
     const effect = next?.effect;
@@ -383,7 +390,7 @@ export class Trial {
     expected: () => string,
     ...rules: readonly Rule[]
   ): EffectOf<ObservedEffect["effect"], K> | undefined {
-    this.by(...rules);
+    this.cite(rules);
     const found = this.bracket(kind, matcher);
     if (found !== undefined) {
       this.judged = true;
@@ -400,21 +407,21 @@ export class Trial {
 
   /** A state that was read does not fit. */
   differs(expected: string, observed: string, ...rules: readonly Rule[]): void {
-    this.by(...rules);
+    this.cite(rules);
     this.judged = true;
     this.part("state", rules, expected, observed, undefined);
   }
 
   /** As {@link differs}; `event` is the line that shows it. */
   differsAt(event: Event | undefined, expected: string, observed: string, ...rules: readonly Rule[]): void {
-    this.by(...rules);
+    this.cite(rules);
     this.judged = true;
     this.part("state", rules, expected, observed, event);
   }
 
   /** The observation fits what is known. */
   agrees(...rules: readonly Rule[]): void {
-    this.by(...rules);
+    this.cite(rules);
     this.judged = true;
   }
 
