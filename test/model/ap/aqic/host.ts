@@ -22,7 +22,7 @@ export const isV9 = (column: Column): boolean => column === "posted" || column =
 export const isOld = (column: Column): boolean => column !== "linux-6.1";
 
 /** Everything is recorded: system calls and all probes, the host's own instructions included. */
-export const everything: Observability = { sees: () => true, syscalls: true };
+const everything: Observability = { sees: () => true, syscalls: true };
 /** The host's own instructions are inline in stock kernels: most recorders cannot see them (probes.md). */
 export const noInstructions: Observability = { sees: (kind) => !kind.startsWith("hw_"), syscalls: true };
 
@@ -32,7 +32,7 @@ export const failed = (errno: string): ObservedResult => ({ kind: "error", errno
 export const never: ObservedResult = { kind: "unknown", reason: "the recording ends before it returns" };
 
 /** The common setting of the examples: nisc 5 and a host with everything (section 7). */
-export const COMMON_FACTS: Readonly<Record<string, unknown>> = {
+const COMMON_FACTS: Readonly<Record<string, unknown>> = {
   apInstructions: true,
   fac15: true,
   fac65: true,
@@ -312,7 +312,7 @@ function shown(value: unknown): string {
   return typeof value === "object" ? "unknown" : String(value);
 }
 
-export function namesOf(rules: readonly Rule[]): readonly string[] {
+function namesOf(rules: readonly Rule[]): readonly string[] {
   return rules.map(({ id }) => id.replace(/^aqic\//, ""));
 }
 

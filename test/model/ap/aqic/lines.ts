@@ -17,18 +17,14 @@ export const M2 = "bbbbbbbb-0000-4000-8000-00000000000b";
 
 export const NIB_A = "0x12345040";
 export const NIB_B = "0x12346080";
-/** The pages of NIB-A and NIB-B: what the old profiles pin (NIB-4). */
-export const PAGE_A = "0x12345000";
-export const PAGE_B = "0x12346000";
 
-/** GR1 of a guest that asks for an interrupt of that subclass (2.3), and of one that asks for none. */
+/** GR1 of a guest that asks for an interrupt of that subclass (2.3). */
 export function asksFor(isc: number): string {
   return `0x000080000000000${isc}`;
 }
-export const ASKS_FOR_NONE = "0x0";
 
 /** Host control words for GISA origin 0x1f5c2900 and nisc 5, as section 2.4 prints them. */
-export const CONTROL: Readonly<Record<number, string>> = {
+const CONTROL: Readonly<Record<number, string>> = {
   0: "0x000080001f5c2905",
   3: "0x000083001f5c2905",
   5: "0x000085001f5c2905",
@@ -77,7 +73,7 @@ export const setKvm = (mdev = M, rc = 0, kvm = G): ApEffect => ({ kind: "mdev_se
 export const unsetKvm = (mdev = M, kvm = G): ApEffect => ({ kind: "mdev_unset_kvm", mdev, kvm });
 
 /** A 256-bit mask by its first 16 digits, the others being zero: bit 0 is the leftmost one (0.1). */
-export function maskOf(digits: string): Mask {
+function maskOf(digits: string): Mask {
   return parseMask(`0x${digits.padEnd(64, "0")}`) ?? emptyMask;
 }
 

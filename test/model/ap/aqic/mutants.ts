@@ -192,7 +192,7 @@ function flippedBit(mask: Mask, bit: number): Mask {
   return hasBit(mask, bit) ? withoutBit(mask, bit) : withBit(mask, bit);
 }
 
-export function lineText(effect: ApEffect): string {
+function lineText(effect: ApEffect): string {
   switch (effect.kind) {
     case "hw_aqic":
     case "hw_tapq":

@@ -24,7 +24,7 @@ export function writeOf(attribute: Attribute, data: string): ApCall {
   return { kind: "attribute-write", attribute, data, truncated: false, length: data.length, phase: "whole" };
 }
 
-export function writes(world: World, attribute: Attribute, data: string, effects: readonly ApEffect[] = []): Explained {
+function writes(world: World, attribute: Attribute, data: string, effects: readonly ApEffect[] = []): Explained {
   return world.explain(operationOf(writeOf(attribute, data), value(data.length), effects));
 }
 
@@ -91,7 +91,7 @@ export function common(column: Column, setting: Setting = {}): Common {
 }
 
 /** A queue device without an interrupt vanishes while its mdev has no guest: one ZAPQ, and in aqic-v9 a disable (RST-4). */
-export function vanishes(world: World, queue: string): void {
+function vanishes(world: World, queue: string): void {
   const lines = [queueRemove(queue), zapq(queue, 0x80000000), reset(queue, 0, 0x80000000)];
   const disable = [aqic(queue, "off", 0x80070000), tapq(queue, 0x80000000)];
   const apqn = Number.parseInt(queue, 16);
