@@ -22,6 +22,10 @@ export interface ProfileNote {
 /** All rules of all models. */
 export const ruleRegistry: readonly Rule[] = [...apModel.rules, ...platformModel.rules, ...dawrModel.rules];
 
+/** Inputs of vfio-ap-aqic 1.1 and 1.2 that no recorder shows; what is not given follows from answers, or stays open. */
+const apHostFacts =
+  "apInstructions, fac15, fac65, fac76, aiv, apxa, apie true | false; nisc, mdevInstances a number; facList";
+
 const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "name">>> = {
   "aqic-v9": {
     title: "static matrix, kernels 5.3 to 5.19 (PQAP(AQIC) interception series v9)",
@@ -31,6 +35,7 @@ const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "n
       "mask write that takes an assigned queue": "allowed",
       reset: "every APQN of the matrix, followed by a host AQIC",
       facts: "variant posted | released, hostAqicStatus true | lost",
+      "facts of the host": apHostFacts,
     },
   },
   "dynamic-v12": {
@@ -41,6 +46,7 @@ const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "n
       "mask write that takes an assigned queue": "EBUSY",
       locks: "tried: EBUSY where another operation of the driver runs",
       facts: "defects as-posted | intended, hostAqicStatus true | lost",
+      "facts of the host": apHostFacts,
     },
   },
   "linux-6.1": {
@@ -50,6 +56,8 @@ const apNotes: Readonly<Record<(typeof apProfiles)[number], Omit<ProfileNote, "n
       "assign with a guest": "plugged; incomplete adapters leave",
       "mask write that takes an assigned queue": "EBUSY",
       reset: "queues in the mdev's table, in hash order",
+      facts: "hostAqicStatus true | lost (default true), hookFirst true | false (default false)",
+      "facts of the host": apHostFacts,
     },
   },
 };
