@@ -11,6 +11,7 @@ import {
   readRecording,
   withLoss,
   withoutFacts,
+  withoutLines,
   withoutProbes,
   withoutSnapshot,
   withoutSource,
@@ -93,6 +94,21 @@ test("lines that were lost, and said to be: no divergence", async () => {
     { numRuns: 200, seed: 61 },
   );
 }, 120_000);
+
+test("lines that are missing without a mark: found in most captures", async () => {
+  const traced = recordings.filter(({ recording }) => linesOf(recording) > 0);
+  const places = [0.15, 0.35, 0.55, 0.75, 0.95];
+  const worse = places.flatMap((at) => traced.map(({ recording }) => withoutLines(recording, at, 2)));
+  const verdicts = await verdictsOf(worse);
+  const rate = verdicts.filter((verdict) => !isFine(verdict)).length / worse.length;
+  console.info(`two lines missing without a mark: found in ${(100 * rate).toFixed(1)} % of ${worse.length} recordings`);
+  expect(rate).toBeGreaterThan(0.5);
+}, 120_000);
+
+function linesOf({ manifest, files }: Recording): number {
+  const trace = manifest.sources.find(({ format }) => format === "ftrace");
+  return trace === undefined ? 0 : (files.get(trace.file) ?? "").length;
+}
 
 function probesOf({ probes }: { readonly probes?: readonly string[] }): readonly string[] {
   return probes ?? [];

@@ -77,6 +77,15 @@ export function withLoss(recording: Recording, at: number, length: number): Reco
   return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
 }
 
+/** Some lines of the trace are missing, and nothing says so. */
+export function withoutLines(recording: Recording, at: number, length: number): Recording {
+  const source = recording.manifest.sources.find(({ format }) => format === "ftrace");
+  if (source === undefined) return recording;
+  const kept = lines(recording.files.get(source.file));
+  kept.splice(Math.floor(at * kept.length), length);
+  return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
+}
+
 function lines(text: string | undefined): string[] {
   return (text ?? "").split("\n").filter((line) => line !== "");
 }
