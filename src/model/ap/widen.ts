@@ -56,7 +56,7 @@ function widenScans(s: ApState): void {
 /** Somebody's calls leave no line: matrices, masks and the guests of mdevs can be any. */
 function widenCalls(x: Trial, s: ApState): void {
   const { host, journal } = s;
-  const attachSeen = x.observability.sees("mdev_set_kvm") && x.observability.sees("mdev_unset_kvm");
+  const attachSeen = x.certain("mdev_set_kvm") && x.certain("mdev_unset_kvm");
   for (const field of ["apmask", "aqmask"] as const) journal.set(host, field, unknownBits);
   for (const field of ["available", "hiddenMdevs", "configTime", "domain", "loaded"] as const) {
     journal.set(host, field, unknown);
