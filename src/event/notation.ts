@@ -11,6 +11,7 @@ const MINUS = 0x2d;
 const ANGLE_OPEN = 0x3c;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
+const LETTER_N = 0x6e;
 
 const ORDINARY = 0;
 const STRING = 1;
@@ -163,6 +164,8 @@ function trimmed(text: string, start: number, end: number): string {
 export function unescapeBytes(text: string): string {
   let at = text.indexOf("\\");
   if (at < 0) return text;
+  // By far the most frequent escape: what is written to a file of sysfs ends in a line feed.
+  if (at === text.length - 2 && text.charCodeAt(at + 1) === LETTER_N) return `${text.slice(0, at)}\n`;
   const bytes = Buffer.allocUnsafe(text.length);
   let size = bytes.write(text.slice(0, at), 0, "latin1");
   const length = text.length;

@@ -12,6 +12,8 @@ const aliases: ReadonlyMap<string, string> = new Map([
 ]);
 
 const DEPTH = 16;
+const LETTER_N = 110;
+const LETTER_T = 116;
 
 /** Joins the pair `NAME_in` and `NAME_out` of one task into the canonical one-line event (probes.md). Pairs nest. */
 export class ProbePairs {
@@ -19,6 +21,9 @@ export class ProbePairs {
 
   /** The canonical event, or undefined where the line is only the first half of one. */
   join(event: ProbeEvent): ProbeEvent | undefined {
+    // Looked at first: the last letters of "_in" and "_out" end few of the names.
+    const last = event.name.charCodeAt(event.name.length - 1);
+    if (last !== LETTER_N && last !== LETTER_T) return event;
     if (!event.name.endsWith("_in") && !event.name.endsWith("_out")) return event;
     const name = aliases.get(event.name) ?? event.name;
     if (name.endsWith("_in")) {

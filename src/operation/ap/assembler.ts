@@ -4,6 +4,7 @@ import type { OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
 import { ProbePairs } from "../probe-pairs.js";
+import { Running } from "../running.js";
 import { TaskTable } from "../tasks.js";
 import type { ApCall } from "./call.js";
 import { canCause, endsBySilence, explainsLog, isStray, named, repeatsLast } from "./causes.js";
@@ -31,12 +32,11 @@ export class ApAssembler {
   private readonly overlaps: Overlaps<ApCall>;
   private readonly crycb = new CrycbLog();
   private readonly losses = new Losses();
-  /** Innermost last: the operations that run on a task. */
-  private readonly running = new Map<number, OpenOperation<ApCall>[]>();
+  private readonly running = new Running<ApCall>();
   /** The latest complete call of each strace source: its next line ends it. */
-  private readonly lastComplete = new Map<number, OpenOperation<ApCall>>();
-  /** Which of the plain calls each recorder of calls has printed. */
-  private readonly printed = new Map<number, Set<string>>();
+  private readonly lastComplete: (OpenOperation<ApCall> | undefined)[] = [];
+  /** Which of the plain calls each recorder of calls has not printed yet. */
+  private readonly unprinted: (Set<string> | undefined)[] = [];
   /** By task: the structure of an ioctl whose line did not come yet. */
   private readonly structures = new Map<number, Structure>();
   private sequence = 0;
@@ -91,15 +91,12 @@ export class ApAssembler {
 
   /** The stream ended: whatever is open has no result, and may lack lines that were not recorded any more. */
   finish(): void {
-    for (const stack of this.running.values()) {
-      for (const operation of [...stack]) {
-        if (operation.call.kind === "pqap" || operation.end === this.lastProbe) {
-          operation.cut = operation.returned ? "call" : "effects";
-        }
-        this.close(operation);
+    for (const operation of this.running.all()) {
+      if (operation.call.kind === "pqap" || operation.end === this.lastProbe) {
+        operation.cut = operation.returned ? "call" : "effects";
       }
+      this.close(operation);
     }
-    this.running.clear();
     this.overlaps.finish();
   }
 
@@ -122,22 +119,21 @@ export class ApAssembler {
   }
 
   private notePrinted({ source, name }: SyscallEvent): void {
-    if (!plainCalls.includes(name)) return;
-    const printed = this.printed.get(source);
-    if (printed === undefined) this.printed.set(source, new Set([name]));
-    else printed.add(name);
+    const unprinted = this.unprinted[source];
+    if (unprinted === undefined) this.unprinted[source] = new Set(plainCalls.filter((call) => call !== name));
+    else if (unprinted.size > 0) unprinted.delete(name);
   }
 
   private complete(event: SyscallEvent, decoded: DecodedCall): void {
     const operation = this.open(decoded, event, event.result);
     operation.returned = true;
-    this.lastComplete.set(event.source, operation);
+    this.lastComplete[event.source] = operation;
   }
 
   /** A call that was entered before returns: its whole arguments are known now. */
   private returnOf(event: SyscallEvent, decoded: DecodedCall | undefined): void {
-    const stack = this.running.get(event.tid);
-    const entered = stack?.find((operation) => !operation.returned && operation.event.kind === "syscall");
+    const stack = this.running.on(event.tid);
+    const entered = stack.find((operation) => !operation.returned && operation.event.kind === "syscall");
     if (entered === undefined) {
       if (decoded !== undefined) this.complete(event, decoded);
       return;
@@ -165,9 +161,9 @@ export class ApAssembler {
       return this.start({ ...decoded, call: { ...decoded.call, phase: "end" } }, event, observedResult(undefined));
     }
     const { call } = decoded;
-    const whole =
-      call.kind === "attribute-write" && call.phase === "begin" ? { ...call, phase: "whole" as const } : call;
-    return this.start({ ...decoded, call: whole }, event, observedResult(result));
+    const begun = call.kind === "attribute-write" && call.phase === "begin";
+    const whole: DecodedCall = begun ? { ...decoded, call: { ...call, phase: "whole" } } : decoded;
+    return this.start(whole, event, observedResult(result));
   }
 
   private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation<ApCall> {
@@ -185,9 +181,7 @@ export class ApAssembler {
       complete: false,
       returned: false,
     };
-    const stack = this.running.get(event.tid);
-    if (stack === undefined) this.running.set(event.tid, [operation]);
-    else stack.push(operation);
+    this.running.add(operation);
     this.overlaps.add(operation);
     const early = this.structures.get(event.tid);
     if (early !== undefined && early.command === structuredCommand(operation.call)) {
@@ -201,8 +195,8 @@ export class ApAssembler {
   private structure(event: ProbeEvent): void {
     const seen = readStructure(event);
     if (seen === undefined) return;
-    const stack = this.running.get(event.tid);
-    const operation = stack?.findLast(({ call }) => structuredCommand(call) === seen.command);
+    const stack = this.running.on(event.tid);
+    const operation = stack.findLast(({ call }) => structuredCommand(call) === seen.command);
     if (operation !== undefined && (seen.before === undefined || !hasStructure(operation.call))) {
       operation.call = withStructure(operation.call, seen);
       return;
@@ -215,9 +209,9 @@ export class ApAssembler {
 
   /** A line of strace: the call that the same file printed complete before it has ended (capture-formats h). */
   private endPrevious(source: number): void {
-    const previous = this.lastComplete.get(source);
+    const previous = this.lastComplete[source];
     if (previous === undefined) return;
-    this.lastComplete.delete(source);
+    this.lastComplete[source] = undefined;
     if (previous.end < this.sequence - 1) {
       previous.last = previous.end;
       previous.end = this.sequence - 1;
@@ -227,20 +221,16 @@ export class ApAssembler {
 
   /** The next line of a task: what had returned on it is over. */
   private settle(tid: number): void {
-    const stack = this.running.get(tid);
-    if (stack === undefined) return;
-    for (const operation of [...stack]) {
-      if (operation.returned || operation.call.kind === "unrecorded") this.close(operation);
+    const stack = this.running.on(tid);
+    for (let i = stack.length - 1; i >= 0; i--) {
+      const operation = stack[i];
+      if (operation?.returned === true || operation?.call.kind === "unrecorded") this.close(operation);
     }
   }
 
   private close(operation: OpenOperation<ApCall>): void {
     operation.complete = true;
-    const stack = this.running.get(operation.tid);
-    const at = stack?.indexOf(operation) ?? -1;
-    if (stack === undefined || at < 0) return;
-    if (stack.length === 1) this.running.delete(operation.tid);
-    else stack.splice(at, 1);
+    this.running.remove(operation);
   }
 
   private drop(operation: OpenOperation<ApCall>): void {
@@ -250,7 +240,7 @@ export class ApAssembler {
 
   private taskExit(event: Event): void {
     this.endPrevious(event.source);
-    const stack = this.running.get(event.tid) ?? [];
+    const stack = this.running.on(event.tid);
     // Effects of an exit come before its line where exit_group itself was not recorded: they stand in an unrecorded call.
     const effects = stack.find((operation) => operation.call.kind === "unrecorded");
     const decoded = this.tasks.has(event.tid) ? this.syscalls.taskExit(this.tasks.get(event.tid)) : undefined;
@@ -262,7 +252,8 @@ export class ApAssembler {
     } else if (decoded !== undefined) {
       this.start(decoded, event, { kind: "value", value: 0 });
     }
-    for (const operation of [...(this.running.get(event.tid) ?? [])]) this.close(operation);
+    for (const operation of [...this.running.on(event.tid)]) this.close(operation);
+    this.running.forget(event.tid);
   }
 
   // --- the debug log
@@ -280,9 +271,7 @@ export class ApAssembler {
 
   private causeOf(effect: ApEffect): OpenOperation<ApCall> | undefined {
     const candidates: OpenOperation<ApCall>[] = [];
-    for (const stack of this.running.values()) {
-      for (const operation of stack) if (explainsLog(operation, effect)) candidates.push(operation);
-    }
+    for (const operation of this.running.all()) if (explainsLog(operation, effect)) candidates.push(operation);
     const repeated = candidates.filter((operation) => repeatsLast(operation, effect));
     const [only] = repeated.length > 0 ? repeated : candidates;
     return repeated.length > 1 || (repeated.length === 0 && candidates.length > 1) ? undefined : only;
@@ -326,8 +315,8 @@ export class ApAssembler {
   }
 
   private pqapExit(event: ProbeEvent): void {
-    const stack = this.running.get(event.tid);
-    const operation = stack?.findLast((candidate) => candidate.call.kind === "pqap");
+    const stack = this.running.on(event.tid);
+    const operation = stack.findLast((candidate) => candidate.call.kind === "pqap");
     const rc = decimalField(event, "rc");
     const gr1 = wordField(event, "gr1");
     const cc = decimalField(event, "cc");
@@ -363,15 +352,14 @@ export class ApAssembler {
    */
   private isWithin(operation: OpenOperation<ApCall>): boolean {
     if (!operation.returned) return true;
-    const printed = this.printed.get(operation.event.source);
-    return printed !== undefined && plainCalls.every((name) => printed.has(name));
+    return this.unprinted[operation.event.source]?.size === 0;
   }
 
   /** The innermost operation of the task that can cause the effect; an unrecorded call where there is none. */
   private ownerOf(effect: ApEffect, event: ProbeEvent): OpenOperation<ApCall> {
-    const stack = this.running.get(event.tid);
-    for (let i = (stack?.length ?? 0) - 1; i >= 0; i--) {
-      const operation = stack?.[i];
+    const stack = this.running.on(event.tid);
+    for (let i = stack.length - 1; i >= 0; i--) {
+      const operation = stack[i];
       if (operation === undefined) continue;
       if (operation.complete || isLongPast(operation, event)) {
         // The silence after it ended it: what follows is another call.

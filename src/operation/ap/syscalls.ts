@@ -3,7 +3,8 @@ import type { CallResult, SyscallEvent } from "../../event/event.js";
 import type * as descriptors from "../descriptors.js";
 import type { ObservedResult } from "../operation.js";
 import type * as tasks from "../tasks.js";
-import { type Attribute, attributeOf } from "./attribute.js";
+import { attributeOf } from "./attribute.js";
+import { AttributeCache } from "./attribute-cache.js";
 import { closing, closingAll } from "./closes.js";
 import type { DecodedCall } from "./decoded-call.js";
 import type { FileObject } from "./file.js";
@@ -31,7 +32,7 @@ const SYSFS_WRITE_LIMIT = 4096;
  */
 export class SyscallDecoder {
   private nextFile = 1;
-  private readonly attributes = new Map<string, Attribute | null>();
+  private readonly attributes = new AttributeCache();
 
   private readonly tasks: TaskTable;
   /** What becomes of a call that returned, by its name. */
@@ -173,14 +174,14 @@ export class SyscallDecoder {
     const { result } = event;
     const shown =
       result?.kind === "value" && result.decoration?.startsWith("/") === true ? result.decoration : undefined;
-    const found = shown === undefined ? undefined : this.attribute(shown);
+    const found = shown === undefined ? undefined : this.attributes.of(shown);
     // What was asked for tells where the answer does not: the path that the recorder shows is not always one of the names known.
     const asked = found === undefined ? this.absolutePath(directory, path, task.process) : undefined;
     const name = shown ?? asked;
     if (name === undefined) return undefined;
     const mode = openMode(event.name === "creat" ? "O_WRONLY|O_CREAT|O_TRUNC" : (flags ?? ""));
     const fd = returnedDescriptor(result);
-    const attribute = found ?? (asked === undefined ? undefined : this.attribute(asked));
+    const attribute = found ?? (asked === undefined ? undefined : this.attributes.of(asked));
     if (attribute === undefined) return this.openDevice(name, fd, task.process, mode, result);
     const replaced = fd === undefined ? undefined : this.put(task.process, fd, { kind: "attribute", attribute }, mode);
     if (replaced !== undefined) return closing(replaced);
@@ -380,7 +381,7 @@ export class SyscallDecoder {
 
   private objectOf(path: string, process: Process, fd: number): FileObject | undefined {
     if (path.startsWith("/")) {
-      const attribute = this.attribute(path);
+      const attribute = this.attributes.of(path);
       if (attribute !== undefined) return { kind: "attribute", attribute };
       if (path === "/dev/kvm") return { kind: "kvm" };
       if (path === "/dev/vfio/vfio") return { kind: "container" };
@@ -398,16 +399,6 @@ export class SyscallDecoder {
     return undefined;
   }
 
-  private attribute(path: string): Attribute | undefined {
-    const cached = this.attributes.get(path);
-    if (cached !== undefined) return cached ?? undefined;
-    const attribute = attributeOf(path) ?? null;
-    if (this.attributes.size >= 4096) this.attributes.clear();
-    // A key must not hold on to the chunk of input that it was cut from.
-    this.attributes.set(flatCopy(path), attribute);
-    return attribute ?? undefined;
-  }
-
   private absolutePath(directory: string | undefined, path: string | undefined, process: Process): string | undefined {
     const bytes = path === undefined ? undefined : bytesOf(path);
     if (bytes === undefined) return undefined;
@@ -415,10 +406,6 @@ export class SyscallDecoder {
     const base = directory === undefined ? undefined : descriptorOf(directory);
     return joinPath(base?.path ?? process.cwd, bytes.data);
   }
-}
-
-function flatCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 function joinPath(base: string | undefined, path: string): string | undefined {

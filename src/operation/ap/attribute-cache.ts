@@ -1,0 +1,41 @@
+import { type Attribute, attributeOf } from "./attribute.js";
+
+/** Paths that are remembered; a power of two. A machine with some mdevs and queues has some hundred. */
+const SLOTS = 4096;
+
+interface Entry {
+  readonly path: string;
+  readonly attribute: Attribute | undefined;
+}
+
+/**
+ * {@link attributeOf}, remembered: most paths come again and again. A path is some hundred characters long, and a map
+ * would look at each of them; here a few places tell paths apart, and one comparison makes sure.
+ */
+export class AttributeCache {
+  private readonly slots: (Entry | undefined)[] = new Array<Entry | undefined>(SLOTS).fill(undefined);
+
+  of(path: string): Attribute | undefined {
+    if (!path.startsWith("/sys/")) return undefined;
+    const slot = hashOf(path) & (SLOTS - 1);
+    const known = this.slots[slot];
+    if (known !== undefined && known.path === path) return known.attribute;
+    const attribute = attributeOf(path);
+    this.slots[slot] = { path: flatCopy(path), attribute };
+    return attribute;
+  }
+}
+
+/** The end of a path names the attribute, the characters behind the directory the mdev. */
+function hashOf(path: string): number {
+  const { length } = path;
+  let hash = length;
+  for (let at = Math.max(0, length - 10); at < length; at++) hash = (Math.imul(hash, 31) + path.charCodeAt(at)) | 0;
+  for (let at = 22; at < 40 && at < length; at += 2) hash = (Math.imul(hash, 31) + path.charCodeAt(at)) | 0;
+  return hash ^ (hash >>> 13);
+}
+
+/** What is remembered must not hold on to the line that it was cut from. */
+function flatCopy(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
