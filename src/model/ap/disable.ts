@@ -52,16 +52,26 @@ export function seenStatus(x: Trial, s: ApState, hardware: number): number {
 }
 
 /**
- * IRQ-13: the status that the driver saw of an AQIC which is not recorded, by what the guest got: on a host that loses
- * it, it is none. Undefined where the guest's answer is not recorded either.
+ * IRQ-13: the status that the driver saw of an AQIC which is not recorded, by what the guest got. A host that loses it
+ * gives none; in the reserved half may be left what the control word had there (`left`, 0 for none). Undefined where the
+ * guest's answer is not recorded either.
  */
-export function unseenStatus(x: Trial, s: ApState, answer: number | undefined): number | undefined {
-  if (s.host.aqicStatus === "lost") {
+export function unseenStatus(x: Trial, s: ApState, answer: number | undefined, left: number): number | undefined {
+  const { host, journal } = s;
+  if (answer === undefined) return host.aqicStatus === "lost" ? 0 : undefined;
+  if (!isKnown(host.aqicStatus)) {
+    if (left !== 0 && answer === left) journal.set(host, "aqicStatus", "lost");
+    else if (answer !== 0) journal.set(host, "aqicStatus", "true");
+  }
+  if (host.aqicStatus === "lost") {
     x.by(IRQ_13);
     return 0;
   }
-  return answer;
+  return answer & ~RESERVED;
 }
+
+/** Bits 16 to 31 of a status word: no machine sets them (2.5). */
+const RESERVED = 0xffff;
 
 /**
  * IRQ-7: disables the interrupt of a queue and frees its registration. The status of the last host AQIC, or `answer`
@@ -81,7 +91,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
       IRQ_7,
     );
     if (effect === undefined) {
-      status = unseenStatus(x, s, answer);
+      status = unseenStatus(x, s, answer, 0);
       skipHost(x, queue);
       break;
     }
@@ -103,7 +113,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     s.journal.set(queue, "owner", null);
   }
   // Where lines were lost, the last instruction that is recorded need not be the last.
-  return x.lossy ? (unseenStatus(x, s, answer) ?? status) : status;
+  return x.lossy ? (unseenStatus(x, s, answer, 0) ?? status) : status;
 }
 
 /** IRQ-9. */

@@ -299,7 +299,8 @@ function enableOnHost(
     if (nisc === undefined || nisc >= 0) s.journal.set(guest, "gisaOrigin", effect.gr1.lo & ORIGIN);
     learnEnable(x, s, queue, effect.status);
   }
-  const status = effect === undefined ? unseenStatus(x, s, request.answer) : seenStatus(x, s, effect.status);
+  const status =
+    effect === undefined ? unseenStatus(x, s, request.answer, leftOf(isc)) : seenStatus(x, s, effect.status);
   // Nothing tells the response code but the lines that follow.
   const rc = status === undefined ? (ASSUMED[x.choose(ASSUMED.length)] ?? 0) : responseCode(status);
   switch (rc) {
@@ -345,11 +346,16 @@ function unregistered(x: Trial, s: ApState, guest: Guest, queue: Queue, isc: num
   addLeak(s, guest, { kind: "stale", what: isc, apqn: queue.apqn, rule: GISC_4 });
 }
 
+/** IRQ-13: what the high half of an enabling control word leaves in the reserved half of a status that was lost. */
+export function leftOf(isc: number): number {
+  return 0x8000 | (isc << 8);
+}
+
 const ORIGIN = 0x7ffffff0;
 
 /** Fields of a host control word that differ from what 2.4 builds; undefined where it fits. */
 function controlDiffers(guest: Guest, isc: number, nisc: number | undefined, word: Word): string | undefined {
-  const hi = (1 << 15) | (isc << 8);
+  const hi = leftOf(isc);
   const origin = isKnown(guest.gisaOrigin) ? guest.gisaOrigin : word.lo & ORIGIN;
   // GISC-4, old profiles: the error becomes the host's ISC, and a guest without a GISA has no origin.
   const lo = nisc !== undefined && nisc < 0 ? nisc & 7 : origin | (nisc ?? word.lo & 7);

@@ -119,6 +119,7 @@ export function neverExits(x: Trial, call: Pqap): void {
     x.differs("rc 0 or -95", `rc ${exit.rc}`, NEVER);
     return;
   }
+  if (exit.cc < 0 || exit.cc > 3) x.differs("a condition code from 0 to 3", `cc ${exit.cc}`, NEVER);
   const noHook = exit.gr1.hi === 0x00010000 && exit.gr1.lo === call.gr1.lo;
   if (sameWord(exit.gr1, call.gr1) || noHook || (exit.gr1.hi === 0 && exit.rc === 0)) return;
   x.differs("gr1 as it was, or a status in its low half", `gr1 ${wordText(exit.gr1)}`, NEVER, INV_17);

@@ -2,7 +2,7 @@ import * as bits from "../core/bits.js";
 import { and, is, isKnown, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { disable } from "./disable.js";
-import { enable, madeStatus } from "./enable.js";
+import { enable, leftOf, madeStatus } from "./enable.js";
 import { ended, endsHere, exits, type Pqap, writeStatus } from "./exit.js";
 import { learnFact } from "./guest-facts.js";
 import { AQIC_4 } from "./ledger.js";
@@ -124,7 +124,7 @@ function serve(x: Trial, s: ApState, guest: Guest, queue: Queue, call: Pqap): vo
     ? enable(x, s, holder(guest, queue), queue, { isc, nib: call.gr2, answer })
     : disable(x, s, queue, answer);
   // IRQ-13: where the status is lost, the reserved bits may be what is left of the control word.
-  const left = enabling && s.host.aqicStatus === "lost" ? 0x8000 | (isc << 8) : 0;
+  const left = enabling && s.host.aqicStatus === "lost" ? leftOf(isc) : 0;
   if (status === undefined) x.cannotCheck("the host's AQIC is not recorded");
   else writeStatus(x, call, status, left, AQIC_7);
 }

@@ -104,6 +104,29 @@ describe("unseen instructions", () => {
     }
   });
 
+  test.each(ALL)("%s: no machine sets the reserved half of a status word", (column) => {
+    const [keyA] = keys(column);
+    for (const reserved of ["0x80000001", "0x80008300", "0x80070100"]) {
+      const { world } = common(column);
+      const cc = reserved.startsWith("0x8007") ? 3 : 1;
+      const undone = cc === 3 ? [unpin(keyA), unregister(3)] : [];
+      expect(refuses(world, REQUEST_A, [pin(keyA), register(3), ...undone], exit(reserved, cc)), reserved).toBe(true);
+    }
+  });
+
+  test.each(OLD)("%s: but one that loses the status may leave the control word there", (column) => {
+    const [keyA] = keys(column);
+    for (const [fact, wrong] of [
+      ["lost", false],
+      [undefined, false],
+      ["true", true],
+    ] as const) {
+      const { world } = common(column, { facts: { hostAqicStatus: fact } });
+      expect(refuses(world, REQUEST_A, [pin(keyA), register(3)], exit("0x8300", 1)), fact).toBe(wrong);
+      expect(refuses(world, REQUEST_A, [pin(keyA), register(3)], exit("0x8500", 1)), fact).toBe(true);
+    }
+  });
+
   test.each(ALL)("an exit that is missing too, %s: the lines tell which way it went", (column) => {
     const [keyA, keyB] = keys(column);
     const start = [pin(keyB), register(7)];
