@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApEffect, ApMasks } from "../../operation/ap/effect.js";
-import { exactly, intersects, isEmpty, noBits } from "../core/bits.js";
+import { exactly, has, intersects, isEmpty, noBits } from "../core/bits.js";
 import { and, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, refilter, refilterControl, shadowOf } from "./apcb.js";
@@ -13,6 +13,7 @@ import { NOND_6, queuesReset } from "./revise.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState } from "./state.js";
 import { ASG_6 } from "./table.js";
+import { callsUnseen } from "./widen.js";
 
 export const SCAN_2 = configRule(
   "SCAN-2",
@@ -159,26 +160,55 @@ export function queuesOfScan(x: Trial, s: ApState): void {
   }
 }
 
-/** NOND-6: adapters ascending; of one adapter domains ascending, or in bus order where it goes as a whole. */
+type QueueLine = Extract<ApEffect, { kind: "queue_probe" | "queue_remove" }>;
+
+/** NOND-6: adapters ascending; of one adapter domains ascending, or all its queues in bus order where it goes as a whole. */
 function checkOrder(x: Trial, s: ApState): void {
-  if (x.lossy) return;
-  let last: Extract<ApEffect, { kind: "queue_probe" | "queue_remove" }> | undefined;
-  for (const line of x.bracketList()) {
-    if (line.kind !== "queue_probe" && line.kind !== "queue_remove") continue;
-    if (last !== undefined && !follows(s, last.apqn, line.apqn, last.kind === "queue_remove", line.kind)) {
-      x.differs("queues in the order of the scan", `${apqnText(line.apqn)} after ${apqnText(last.apqn)}`, NOND_6);
+  if (x.lossy || callsUnseen(x, s)) return;
+  let last = -1;
+  for (const lines of linesByAdapter(x)) {
+    const apid = (lines[0]?.apqn ?? 0) >> 8;
+    if (apid <= last || !inScanOrder(s, apid, lines)) {
+      const order = lines.map(({ apqn }) => apqnText(apqn)).join(" ");
+      x.differs("queues in the order of the scan", order, NOND_6, SCAN_2, SCAN_3);
     }
-    last = line;
+    last = apid;
   }
 }
 
-function follows(s: ApState, before: number, after: number, removal: boolean, kind: string): boolean {
-  if (before >> 8 !== after >> 8) return before >> 8 < after >> 8;
-  // A card of another type is removed with its queues and made anew (SCAN-2).
-  if (before < after || (removal && kind === "queue_probe")) return true;
-  const first = s.queues.get(before)?.order ?? 0;
-  const second = s.queues.get(after)?.order ?? 0;
-  return removal && (first === 0 || second === 0 || first < second);
+function linesByAdapter(x: Trial): readonly (readonly QueueLine[])[] {
+  const groups: QueueLine[][] = [];
+  for (const line of x.bracketList()) {
+    if (line.kind !== "queue_probe" && line.kind !== "queue_remove") continue;
+    const group = groups.at(-1);
+    if (group?.[0] !== undefined && group[0].apqn >> 8 === line.apqn >> 8) group.push(line);
+    else groups.push([line]);
+  }
+  return groups;
+}
+
+function inScanOrder(s: ApState, apid: number, lines: readonly QueueLine[]): boolean {
+  const lacking = s.parameters.dynamic && (has(s.host.busApm, apid) === false || isEmpty(s.host.busAqm) === true);
+  if (!lacking && ascending(lines.map(({ apqn }) => apqn))) return true;
+  // SCAN-2: the whole adapter goes, in bus order; it may be made anew with another type.
+  const firstProbe = lines.findIndex(({ kind }) => kind === "queue_probe");
+  const gone = (firstProbe < 0 ? lines : lines.slice(0, firstProbe)).map(({ apqn }) => apqn);
+  const made = firstProbe < 0 ? [] : lines.slice(firstProbe).map(({ apqn }) => apqn);
+  const places = gone.map((apqn) => s.queues.get(apqn)?.order ?? 0).filter((place) => place > 0);
+  return goesWhole(s, apid, gone) && ascending(places) && ascending(made);
+}
+
+/** Whether none of the adapter's queues stays: those of other drivers do as long as the configuration has them. */
+function goesWhole(s: ApState, apid: number, gone: readonly number[]): boolean {
+  for (const queue of s.queues.values()) {
+    if (queue.apid !== apid || gone.includes(queue.apqn) || !isKnown(queue.driver)) continue;
+    if (queue.driver !== "absent" && configured(s, queue.apqn) !== false) return false;
+  }
+  return true;
+}
+
+function ascending(numbers: readonly number[]): boolean {
+  return numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? n));
 }
 
 function removed(x: Trial, s: ApState, apqn: number): void {

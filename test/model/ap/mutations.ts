@@ -19,6 +19,8 @@ export interface Latitude {
   readonly missing?: readonly string[];
   /** Effects that may be about another queue. */
   readonly elsewhere?: readonly string[];
+  /** No rule gives an order to the queues that come and go. */
+  readonly anyOrder?: boolean;
   /** The result of the call is not the driver's. */
   readonly anyResult: boolean;
 }
@@ -84,6 +86,7 @@ function effectMutants(operation: Operation, latitude: Latitude): Mutant[] {
   });
   mutate("an apcb_set more", [...effects, lastSet(effects)]);
   for (const [name, changed] of reorderedResets(effects)) mutate(name, changed);
+  if (latitude.anyOrder !== true) for (const [name, changed] of reorderedQueues(effects)) mutate(name, changed);
   return mutants;
 }
 
@@ -150,6 +153,27 @@ function reorderedResets(effects: readonly ApEffect[]): readonly (readonly [stri
     found.push([name, [...brackets, ...order.flatMap((one) => one.effects)]]);
   });
   return found;
+}
+
+/** Neighbouring queues that come or go, with all that belongs to them, in the other order. */
+function reorderedQueues(effects: readonly ApEffect[]): readonly (readonly [string, readonly ApEffect[]])[] {
+  const groups: ApEffect[][] = [];
+  for (const effect of effects) {
+    const head = groups.at(-1)?.[0];
+    const belongs = head !== undefined && isQueue(head) && "apqn" in effect && effect.apqn === head.apqn;
+    if (belongs && !isQueue(effect)) groups.at(-1)?.push(effect);
+    else groups.push([effect]);
+  }
+  return groups.flatMap((group, i): [string, ApEffect[]][] => {
+    const [head, next] = [group[0], groups[i + 1]];
+    if (head === undefined || next?.[0] === undefined || !isQueue(head) || next[0].kind !== head.kind) return [];
+    const order = [...groups.slice(0, i), next, group, ...groups.slice(i + 2)];
+    return [[`${effectText(next[0])} before ${effectText(head)}, with its lines`, order.flat()]];
+  });
+}
+
+function isQueue(effect: ApEffect): effect is ApEffect & { readonly kind: "queue_probe" | "queue_remove" } {
+  return effect.kind === "queue_probe" || effect.kind === "queue_remove";
 }
 
 interface Run {

@@ -23,6 +23,8 @@ interface NaiveQueue {
   readonly apid: number;
   readonly apqi: number;
   readonly order: number;
+  /** No recorder saw when it was made. */
+  readonly unseen: boolean;
   driver: Driver;
   linked: NaiveMdev | undefined;
   linkedAt: number;
@@ -107,6 +109,11 @@ export class Naive {
     return name === "B" ? this.mdevs[0] : this.mdevs[1];
   }
 
+  /** Whether there are queues of which no recorder saw when they were made: their place in bus order is not known. */
+  get unordered(): boolean {
+    return [...this.queues.values()].some((queue) => queue.unseen);
+  }
+
   private newQueue(apid: number, apqi: number): NaiveQueue {
     this.time++;
     const driver = this.reserved.has(apid) ? "default" : "vfio_ap";
@@ -114,6 +121,7 @@ export class Naive {
       apid,
       apqi,
       order: this.time,
+      unseen: driver !== "vfio_ap",
       driver,
       linked: undefined,
       linkedAt: 0,

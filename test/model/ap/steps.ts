@@ -382,7 +382,7 @@ function closeGroup(world: World, book: MdevBook, where: string): void {
 
 // --- the bus
 
-/** Queues that nobody has heard of may be there in aqic-v9: a changed configuration leaves no line. */
+/** Queues can have come, or gone, without a line in aqic-v9, where a changed configuration leaves none (SCAN-7). */
 function unseenConfiguration(world: World): readonly string[] {
   return world.profile === "V9" ? ["queue_probe"] : [];
 }
@@ -401,12 +401,8 @@ export function maskBytes(name: "apmask" | "aqmask", data: string, text = `${nam
     const effects = [...inUse(world, name, minus(next, before), cell), ...linesOf(world, cell, undefined, true)];
     if (succeeds(cell)) world[name] = next;
     const call = writeOf({ on: "bus", name }, data);
-    // A queue of a default driver can have vanished before, in a scan that leaves no line (SCAN-7).
-    const latitude: Latitude = {
-      ...latitudeOf(world),
-      missing: ["queue_probe"],
-      elsewhere: unseenConfiguration(world),
-    };
+    const unseen = unseenConfiguration(world);
+    const latitude: Latitude = { ...latitudeOf(world), missing: unseen, elsewhere: unseen };
     world.perform(operationOf(name, call, resultOf(cell.result, data.length), effects), where, latitude);
   });
 }
@@ -512,7 +508,7 @@ export function unloadModule(): Step {
     const call: ApCall = { kind: "module", action: "unload" };
     const effects = linesOf(world, cell, undefined, true);
     // Others can hold the module, and who may unload it is not the driver's matter.
-    const latitude = { errnos: [], anyResult: succeeds(cell) };
+    const latitude = { errnos: [], anyResult: succeeds(cell), anyOrder: true };
     world.perform(operationOf("rmmod", call, resultOf(cell.result, 0), effects), where, latitude);
   });
 }
@@ -522,7 +518,13 @@ export function loadModule(): Step {
   return step("modprobe vfio_ap", undefined, (world, cell, where) => {
     const call: ApCall = { kind: "module", action: "load" };
     const effects = linesOf(world, cell, undefined, false);
-    const latitude = { errnos: [], anyResult: true, missing: ["queue_probe"], elsewhere: unseenConfiguration(world) };
+    const latitude = {
+      errnos: [],
+      anyResult: true,
+      missing: ["queue_probe"],
+      elsewhere: unseenConfiguration(world),
+      anyOrder: true,
+    };
     world.perform(operationOf("modprobe", call, resultOf(cell.result, 0), effects), where, latitude);
   });
 }
