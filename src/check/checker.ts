@@ -42,8 +42,7 @@ export class Checker<S extends ModelState> {
   readonly tally = new Tally();
   readonly findings: Findings;
   readonly recorders: Recorders;
-  /** Rules that led to a result, an effect or a state of this capture. */
-  readonly reached = new Set<string>();
+  private readonly reachedRules = new Set<Rule>();
   private readonly worlds: Worlds<S>;
   private readonly model: Model<S>;
   private readonly options: CheckerOptions;
@@ -59,6 +58,11 @@ export class Checker<S extends ModelState> {
     this.recorders = new Recorders(capture.sources);
     this.findings = new Findings(capture, options.maxDivergences, options.unique);
     this.worlds = new Worlds(model, model.initial(setting), this.recorders, options.wantsState);
+  }
+
+  /** Rules that led to a result, an effect or a state of this capture. */
+  get reached(): ReadonlySet<string> {
+    return new Set([...this.reachedRules].map(({ id }) => id));
   }
 
   /** Takes the next group of overlapping operations. */
@@ -111,7 +115,7 @@ export class Checker<S extends ModelState> {
   private judge(settled: Settled): void {
     const { operation, trial, mismatches, touched } = settled;
     const modelled = this.model.models(operation);
-    for (const rule of trial.rules) this.reached.add(rule.id);
+    for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
     if (settled.cut) this.cut++;
     for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;

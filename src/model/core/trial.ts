@@ -86,8 +86,8 @@ export class Trial {
   readonly lenient: boolean;
   /** First place where the run and the observation part. */
   mismatch: Mismatch | undefined;
-  /** Rules that led to where the run is, each once: few, so that looking through them costs less than a set. */
-  rules: readonly Rule[] = NOTHING;
+  /** Rules that led to where the run is, as they were named: one may be among them several times. */
+  readonly cited: (readonly Rule[])[] = [];
   /** Whether anything could be held against the observation. */
   judged = false;
   /** Why the result, or what depends on it, could not be judged. */
@@ -131,23 +131,25 @@ export class Trial {
 
   /** Notes rules that led here. */
   by(...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
   }
 
-  private cite(rules: readonly Rule[]): void {
-    if (this.rules.length === 0) this.rules = rules;
-    else for (const rule of rules) if (!this.rules.includes(rule)) this.rules = this.rules.concat(rule);
+  /** Rules that led to where the run is, each once. */
+  get rules(): readonly Rule[] {
+    const rules: Rule[] = [];
+    for (const some of this.cited) for (const rule of some) if (!rules.includes(rule)) rules.push(rule);
+    return rules;
   }
 
   /** A promise is broken that the profile's own rules break: the first rule is the one that prescribes it. */
   knownDefect(message: string, ...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
     this.defects = [...this.defects, { message, rules }];
   }
 
   /** Something unlikely that the rules allow: a note for the report. */
   remark(message: string, ...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
     this.remarks = [...this.remarks, { message, rules }];
   }
 
@@ -236,7 +238,7 @@ export class Trial {
 
   /** The operation answers by these rules: the observed result, undefined where there is none to hold against them. */
   private answered(rules: readonly Rule[]): KnownResult | undefined {
-    this.cite(rules);
+    this.cited.push(rules);
     const { result } = this.operation;
     if (result.kind === "unknown") {
       this.cannotCheck(`result unknown: ${result.reason}`);
@@ -306,7 +308,7 @@ export class Trial {
     expected: () => string,
     ...rules: readonly Rule[]
   ): EffectOf<ObservedEffect["effect"], K> | undefined {
-    this.cite(rules);
+    this.cited.push(rules);
     if (!this.observability.sees(kind)) return undefined;
     const next = this.ordered[this.cursor];
     const effect = next?.effect;
@@ -390,7 +392,7 @@ export class Trial {
     expected: () => string,
     ...rules: readonly Rule[]
   ): EffectOf<ObservedEffect["effect"], K> | undefined {
-    this.cite(rules);
+    this.cited.push(rules);
     const found = this.bracket(kind, matcher);
     if (found !== undefined) {
       this.judged = true;
@@ -407,21 +409,21 @@ export class Trial {
 
   /** A state that was read does not fit. */
   differs(expected: string, observed: string, ...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
     this.judged = true;
     this.part("state", rules, expected, observed, undefined);
   }
 
   /** As {@link differs}; `event` is the line that shows it. */
   differsAt(event: Event | undefined, expected: string, observed: string, ...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
     this.judged = true;
     this.part("state", rules, expected, observed, event);
   }
 
   /** The observation fits what is known. */
   agrees(...rules: readonly Rule[]): void {
-    this.cite(rules);
+    this.cited.push(rules);
     this.judged = true;
   }
 
