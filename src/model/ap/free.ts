@@ -1,10 +1,21 @@
 import { addressText } from "../../event/word.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import { isKnown, unknown } from "../core/known.js";
+import { isKnown, type Known, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestName, pointerFits } from "./guests.js";
-import { AQIC_4, countGisc, countPin, crash, forgetPins, giscCount, leakIsc, leakPin, leakSaved } from "./ledger.js";
+import {
+  AQIC_4,
+  addLeak,
+  countGisc,
+  countPin,
+  crash,
+  forgetPins,
+  giscCount,
+  leakIsc,
+  leakPin,
+  leakSaved,
+} from "./ledger.js";
 import { ALL, aqicRule, V9 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 
@@ -89,9 +100,13 @@ function freeIsc(
     return;
   }
   if (m === null || guest === null) return;
-  unregister(x, s, guest, isc, IRQ_10);
   const { heldBy } = queue;
-  if (isKnown(heldBy) && heldBy !== null && heldBy !== guest && heldBy.live) {
+  if (ofAnother(heldBy, guest) && (giscCount(guest, isc) ?? 0) > 0) {
+    // RST-2: a reset that failed left it registered at a guest that is gone, and this one's count pays for it.
+    addLeak(s, guest, { kind: "stale", what: isc, apqn: queue.apqn, rule: IRQ_10 });
+  }
+  unregister(x, s, guest, isc, IRQ_10);
+  if (ofAnother(heldBy, guest) && heldBy.live) {
     x.knownDefect(`ISC ${isc} was registered at ${guestName(heldBy)}, where it stays`, IRQ_10);
     leakIsc(s, heldBy, isc, queue.apqn, IRQ_10);
   }
@@ -118,13 +133,21 @@ function freeNib(
     return;
   }
   if (m === null) return;
-  unpin(x, s, guest ?? undefined, nib, IRQ_10);
   const { heldBy } = queue;
-  if (isKnown(heldBy) && heldBy !== null && heldBy !== guest && heldBy.live) {
+  if (guest !== null && ofAnother(heldBy, guest) && isKnown(guest.pins) && guest.pins.has(nib)) {
+    addLeak(s, guest, { kind: "stale", what: nib, apqn: queue.apqn, rule: IRQ_10 });
+  }
+  unpin(x, s, guest ?? undefined, nib, IRQ_10);
+  if (ofAnother(heldBy, guest) && heldBy.live) {
     // NIB-7: another container, or a device that is closed: the page stays where it was pinned.
     leakPin(s, heldBy, nib, queue.apqn, IRQ_10);
   }
   s.journal.set(queue, "savedNib", null);
+}
+
+/** Whether something that is saved was made for another guest than the one that it is taken from. */
+function ofAnother(heldBy: Known<Guest | null>, guest: Guest | null): heldBy is Guest {
+  return isKnown(heldBy) && heldBy !== null && heldBy !== guest;
 }
 
 export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule: Rule): void {

@@ -48,7 +48,8 @@ export function learnEnable(x: Trial, s: ApState, queue: Queue, status: number):
     s.journal.set(queue, "irq", true);
     return;
   }
-  take(x, s, queue, status);
+  // 5.1: where 07 surprises, the remark above is all that is said of its interrupt bit.
+  take(x, s, queue, status, rc === 0x07);
   if (rc === 0x07) s.journal.set(queue, "irq", true);
 }
 
@@ -90,12 +91,20 @@ function mayInterrupt(s: ApState, queue: Queue): boolean {
   return false;
 }
 
+/** Whether a word says that the interrupt was off; other codes than these tell nothing of it. */
+function showsOff(status: number): boolean {
+  const rc = responseCode(status);
+  return !interruptsOn(status) && (rc === 0x00 || rc === 0x02 || rc === 0x07);
+}
+
 /** A status word of an instruction that changes the interrupt: its I bit is that of the moment. */
-function take(x: Trial, s: ApState, queue: Queue, status: number): void {
+function take(x: Trial, s: ApState, queue: Queue, status: number, explained = false): void {
+  // 5.1: after a disable or a reset I may stay 1 for a while; it cannot come back once it was seen off.
+  const seenOff = queue.irq === false && queue.status !== undefined && showsOff(queue.status);
   sawStatus(s, queue, status);
   if (!interruptsOn(status)) return;
   if (repliesWaiting(status)) x.by(IRQ_14);
-  if (queue.irq === false && !mayInterrupt(s, queue)) s.journal.set(queue, "strayIrq", true);
+  if (seenOff && !explained && !mayInterrupt(s, queue)) s.journal.set(queue, "strayIrq", true);
   if (queue.irq === false || !isKnown(queue.irq)) s.journal.set(queue, "irq", true);
 }
 
