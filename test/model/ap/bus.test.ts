@@ -1,5 +1,9 @@
+import { expect, test } from "vitest";
+import { S0 } from "./machine.js";
+import { operationOf, readOf } from "./observed.js";
 import { ALL, example, none, same, V9_V12_V61, V12_V61 } from "./scenario.js";
 import { A, bind, read, readForm, states, write } from "./steps.js";
+import { World } from "./world.js";
 
 const configTime = { on: "bus", name: "config_time" } as const;
 const domain = { on: "bus", name: "ap_domain" } as const;
@@ -76,6 +80,15 @@ example("EX-29 (scans)", "Forced scan, and what the bus counts", {
     [readForm({ on: "bus", name: "poll_thread" }), 'reads "0\\n"'],
   ],
 });
+
+test.each(["6/6\n", "5/6 (complete)\n", "7/6 (complete)\n", "5/5 (complete)\n", "0/6\n"])(
+  "bindings do not read %j",
+  (text) => {
+    const world = new World("V61", S0);
+    const call = readOf({ on: "bus", name: "bindings" }, text);
+    expect(world.refuses(operationOf("read", call, { kind: "value", value: text.length }, []))).toBe(true);
+  },
+);
 
 example("EX-29 (config)", "A card is deconfigured", {
   covers: "BUS-7 BUS-8 BUS-9 SCAN-6",

@@ -1,5 +1,5 @@
 import { example, same, V9_V12_V61, V12_V61 } from "./scenario.js";
-import { A, B, mask, queueDevice, scan } from "./steps.js";
+import { A, B, mask, queueDevice, scan, unbind } from "./steps.js";
 
 example("EX-17", "Control domain unknown to the host", {
   covers: "CDOM-1 APCB-2 CFG-2@V61 SCAN-5@V61",
@@ -108,6 +108,33 @@ example("EX-21", "Adapter and domain added together, one queue missing", {
       "TAPQ(06.0047:01); probe(05.0047) probe(06.0004); set; G 05.0004 05.0047",
     ],
     [queueDevice("appears", "06.0047"), "probe(06.0047); set; G 05.0004 05.0047 06.0004 06.0047", same],
+  ],
+});
+
+example("SCAN-5", "New control domains alone filter no adapter anew", {
+  covers: "SCAN-5 PLUG-3",
+  columns: [["V61"]],
+  rows: [
+    [unbind("06.0047"), "n; R(06.0047)"],
+    [A.has("{05,06}×{04,47}", "{20}"), "n; G 05.0004 05.0047"],
+    [A.start(), "set"],
+    [A.unassignDomain("0x47"), "n; set; R(05.0047); G 05.0004"],
+    [scan("host adm gains 20", "{05,06}", "{04,47,ab}", "{04,20,47,ab}"), "set; G 05.0004; CR adm w0=0000000080000000"],
+    [scan("host aqm gains 50", "{05,06}", "{04,47,50,ab}"), "probe(05.0050) probe(06.0050); G 05.0004"],
+    [A.assignDomain("0x50"), "n; set; G 05.0004 05.0050 06.0004 06.0050"],
+  ],
+});
+
+example("CFG-4", "A deconfigured queue is one, a missing one ends the tests of its adapter", {
+  covers: "CFG-4",
+  machine: { apmask: [], aqmask: [] },
+  columns: [["V61"]],
+  rows: [
+    [A.has("{05}×{04}"), "n; G 05.0004"],
+    [
+      scan("QCI gains 07, 08 and 50, 51", "{05,06,07,08}", "{04,47,50,51,ab}"),
+      "TAPQ(07.0050:03) TAPQ(07.0051:04) TAPQ(08.0050:01)",
+    ],
   ],
 });
 

@@ -102,6 +102,32 @@ example("QUEUE-10", "Order inside a bucket", {
   ],
 });
 
+example("ASG-1 (f)", "Links are made with the other side's numbers ascending", {
+  covers: "ASG-1 MDEV-8",
+  machine: bucketMates,
+  columns: [["V61"]],
+  rows: [
+    [A.assignDomain("0x92"), "n; G .0092"],
+    [A.assignDomain("0x2"), "n; G .0002 .0092"],
+    [A.assignAdapter("5"), "n; G 05.0002 05.0092"],
+    [A.start(), "set"],
+    [A.reset(), "n; R(05.0092) R(05.0002)"],
+  ],
+});
+
+example("RST-7", "The last failure is the answer", {
+  covers: "MDEV-8 RST-7",
+  columns: [["V61"]],
+  rows: [
+    [A.has("{05,06}×{04}"), "n; G 05.0004 06.0004"],
+    [A.start(), "set"],
+    [A.reset(), "EIO; R(06.0004:04) R(05.0004:05)"],
+    [A.reset(), "EBUSY; R(06.0004:05) R(05.0004:04)"],
+    [A.reset(), "EBUSY; R(06.0004:01) R(05.0004)"],
+    [A.reset(), "n; R(06.0004) R(05.0004)"],
+  ],
+});
+
 example("D61-1", "A queue that is unlinked outside the shadow", {
   covers: "ASG-4 D61-1",
   columns: [["V61"]],

@@ -105,6 +105,25 @@ describe("EX-26 try-lock (NOND-1)", () => {
   );
 });
 
+test("a status read beside a probe or an unbind may show unassigned, at rest it may not (NOND-9)", () => {
+  const world = running("V61");
+  const call = readOf({ on: "queue", apqn: 0x0504, name: "status" }, "unassigned\n");
+  const read = operationOf("read", call, { kind: "value", value: 11 }, []);
+  expect(world.refuses(read)).toBe(true);
+  expect(world.refuses({ ...read, overlapping: true })).toBe(false);
+});
+
+test("a read of matrix beside a store may mix its forms in V9 (NOND-3)", () => {
+  const world = running("V9");
+  const call = readOf(world.attributeOf("A", "matrix"), "05.\n.0004\n");
+  const read = operationOf("read", call, { kind: "value", value: 10 }, []);
+  expect(world.refuses(read)).toBe(true);
+  expect(world.refuses({ ...read, overlapping: true })).toBe(false);
+  const later = running("V61");
+  const other = operationOf("read", readOf(later.attributeOf("A", "matrix"), "05.\n.0004\n"), read.result, []);
+  expect(later.refuses({ ...other, overlapping: true })).toBe(true);
+});
+
 describe("signals (NOND-10)", () => {
   test.each(["V9", "V12", "V61"] as const)("a mask's read and write may end with EINTR, in %s", (profile) => {
     const world = running(profile);
