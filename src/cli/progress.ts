@@ -21,7 +21,10 @@ export async function startProgress(stderr: Output, wanted: boolean): Promise<Pr
   const { default: ora } = await import("ora");
   const { visible } = await import("../report/visible.js");
   // Standard input stays the shell's: an interrupt reaches us as a signal.
-  const spinner = ora({ stream: stderr.stream, discardStdin: false, text: "looking for captures" }).start();
+  const spinner = ora({ stream: stderr.stream, discardStdin: false, text: "looking for captures" });
+  // A dumb terminal, or CI: ora would print the first text as a line of its own.
+  if (!spinner.isEnabled) return silent;
+  spinner.start();
   let next = 0;
   return {
     update(path, events) {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Output } from "../../src/cli/io.js";
 import { startProgress } from "../../src/cli/progress.js";
 import { Sink } from "./fakes.js";
@@ -11,6 +11,13 @@ function terminal(columns: number): { sink: Sink; output: Output } {
 }
 
 describe("progress", () => {
+  // Whoever runs the tests may be a CI, or have a dumb terminal.
+  beforeEach(() => {
+    vi.stubEnv("CI", undefined);
+    vi.stubEnv("TERM", "xterm");
+    return () => vi.unstubAllEnvs();
+  });
+
   it("shows a line and takes it away", async () => {
     const { sink, output } = terminal(80);
     const progress = await startProgress(output, true);
@@ -26,6 +33,18 @@ describe("progress", () => {
   ])("shows nothing where %s", async (_why, columns, wanted) => {
     const { sink, output } = terminal(columns);
     const progress = await startProgress(output, wanted);
+    progress.update("run", 1);
+    progress.stop();
+    expect(sink.text).toBe("");
+  });
+
+  it.each([
+    ["CI", "true"],
+    ["TERM", "dumb"],
+  ])("shows nothing where %s=%s", async (name, value) => {
+    vi.stubEnv(name, value);
+    const { sink, output } = terminal(80);
+    const progress = await startProgress(output, true);
     progress.update("run", 1);
     progress.stop();
     expect(sink.text).toBe("");
