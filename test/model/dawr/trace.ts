@@ -26,6 +26,12 @@ export class Trace {
     return this;
   }
 
+  /** What the recorder prints where the buffer of a CPU ran over. */
+  lost(cpu: number): this {
+    this.lines.push(`CPU:${cpu} [LOST 5 EVENTS]`);
+    return this;
+  }
+
   ioctl(fd: number, command: string, argument: string, result: string, ...inside: readonly string[]): this {
     return this.add(
       `sys_ioctl(fd: ${fd.toString(16)}, cmd: ${command}, arg: ${argument})`,
