@@ -119,7 +119,7 @@ const dawrNotes: Readonly<Record<(typeof dawrProfiles)[number], Omit<ProfileNote
       "hv_guest_state version": "2",
       KVM_CAP_PPC_DAWR1: "194, needs KVM-HV",
       "H_SET_MODE resource 3": "left to user space; KVM-PR answers it itself",
-      facts: "cpu, vmKind, hvModule, prModule, hostIsPseries, vmm, view, hypervisor",
+      facts: "cpu, vmKind, hvModule, prModule, hostIsPseries, vmm, view, guest, hypervisor",
     },
   },
 };

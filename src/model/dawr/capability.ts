@@ -2,6 +2,7 @@ import type { CapabilityCall, EnableCapCall, Holder, VmCreateCall } from "../../
 import { and, isKnown, type Known, not, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { K612_2, learnHost, refuses } from "./compat.js";
+import { isLinux } from "./guest-order.js";
 import { GUEST_8 } from "./guest-rules.js";
 import { gateField, hvHcalls } from "./host-hcall.js";
 import { rule, V61 } from "./profile.js";
@@ -178,6 +179,7 @@ function made(s: DawrState, call: VmCreateCall, kind: Known<VmKind>): void {
   journal.set(vm, "setXdabr", isKnown(kind) ? !isPr : unknown);
   journal.set(vm, "nestedEnable", false);
   journal.set(vm, "l1Ptcr", false);
+  if (isLinux(s)) journal.set(s.kernel(vm.ref.id), "stage", "firmware");
 }
 
 /** GUEST-8: the first PR VM of a pseries host switches its AIL off before KVM_CREATE_VM returns. */

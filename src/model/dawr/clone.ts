@@ -1,7 +1,7 @@
 import { sameWord, type Word, wordOf } from "../../event/word.js";
 import { join, OneOf, Unknown, unknown } from "../core/known.js";
 import type { Lpcr } from "./lpcr.js";
-import { DawrState, GuestCpu, type Slot, Vcpu, Vm } from "./state.js";
+import { DawrState, GuestCpu, GuestKernel, type Slot, Vcpu, Vm } from "./state.js";
 
 /** A copy of a state that shares nothing that can change: for a fork of the check. */
 export function cloneState(s: DawrState): DawrState {
@@ -18,6 +18,7 @@ export function cloneState(s: DawrState): DawrState {
     copy.vcpus.set(key, Object.assign(new Vcpu(vcpu.ref, vm), vcpu, { vm }));
   }
   for (const [key, cpu] of s.cpus) copy.cpus.set(key, Object.assign(new GuestCpu(cpu.cpu), cpu));
+  for (const [key, kernel] of s.kernels) copy.kernels.set(key, Object.assign(new GuestKernel(), kernel));
   for (const [key, count] of s.addresses) copy.addresses.set(key, count);
   return copy;
 }
@@ -31,6 +32,8 @@ const PLAIN: ReadonlySet<string> = new Set([
   "nrCpus",
   "enabling",
   "disabledInCreate",
+  "busy",
+  "open",
 ]);
 
 /** What a field allows after two runs that both explain an observation. */
@@ -72,7 +75,13 @@ function joinLpcr(a: Lpcr, b: Lpcr): Lpcr {
 
 /** A text that two states have in common exactly if all their objects have the same fields. */
 export function fingerprint(s: DawrState): string {
-  const objects: readonly Iterable<object>[] = [[s.host], s.vms.values(), s.vcpus.values(), s.cpus.values()];
+  const objects: readonly Iterable<object>[] = [
+    [s.host],
+    s.vms.values(),
+    s.vcpus.values(),
+    s.cpus.values(),
+    s.kernels.values(),
+  ];
   return objects.map((kind) => [...kind].map(fieldsText).join("\n")).join("\n\n");
 }
 

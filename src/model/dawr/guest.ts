@@ -2,12 +2,23 @@ import { addressText, isZero, sameWord, type Word, wordOf } from "../../event/wo
 import type { GuestHcall } from "../../operation/dawr/call.js";
 import { H_ENTER_NESTED, H_SET_DABR, H_SET_MODE, H_SET_XDABR } from "../../operation/dawr/numbers.js";
 import type { Trial } from "../core/trial.js";
-import { GUEST_1, GUEST_2, GUEST_7, GUEST_8, GUEST_11, GUEST_12, GUEST_15, ND_3 } from "./guest-rules.js";
+import {
+  ailOff,
+  ailOn,
+  bigEndian,
+  type GuestPlace,
+  isLinux,
+  linuxDabr,
+  linuxSetMode,
+  programs,
+  repeated,
+} from "./guest-order.js";
+import { GUEST_2, GUEST_8, GUEST_11, GUEST_12, GUEST_15, ND_3 } from "./guest-rules.js";
 import { ND_8 } from "./host-hcall.js";
 import { INV_8 } from "./invariants.js";
 import { mayBeTrap, NEST_16 } from "./nested.js";
 import { plainName } from "./result-name.js";
-import { type DawrState, plain } from "./state.js";
+import { type DawrState, OWN_KERNEL, plain, tri } from "./state.js";
 import { type Answer, answersOf, columnsOf, DABR_9, dabrAnswers, HSM_11, ND_2, narrowed } from "./vmm.js";
 import { watchpoint } from "./watchpoints.js";
 import { withoutHyp } from "./words.js";
@@ -16,6 +27,7 @@ import { withoutHyp } from "./words.js";
 export function guestHcall(x: Trial, s: DawrState, call: GuestHcall): void {
   if (unpaired(x, call)) return;
   if (call.caller !== "direct") emitted(x, s, call);
+  else direct(x, s, call);
   if (x.failed) return;
   judge(x, s, call);
 }
@@ -58,7 +70,10 @@ function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
     case "watchpoint": {
       const asked = call.watchpoint;
       if (asked === undefined) return;
-      if (passedOn(x, call)) watchpoint(x, s, call.cpu, asked);
+      if (!passedOn(x, call)) return;
+      const { address, dawrx, slot } = asked;
+      programs(x, s, ownPlace(s, call), slot, isZero(address) && sameWord(dawrx, cleared));
+      if (!x.failed) watchpoint(x, s, s.cpu(call.cpu), asked);
       return;
     }
     case "disable-reloc":
@@ -68,12 +83,31 @@ function emitted(x: Trial, s: DawrState, call: GuestHcall): void {
       if (passedOn(x, call)) reloc(x, s, call, "on");
       return;
     case "big-endian":
-      passedOn(x, call);
-      x.by(GUEST_7);
+      if (passedOn(x, call)) bigEndian(x, s, ownPlace(s, call));
       return;
     case "direct":
       return;
   }
+}
+
+/** DAWRX of a cleared slot (GUEST-3). */
+const cleared = wordOf(0, 0xfc00);
+
+/** A call that no probe of its caller announces. Any program of the kernel may make it, unless a fact says otherwise. */
+function direct(x: Trial, s: DawrState, call: GuestHcall): void {
+  const { number, args } = call;
+  const place = ownPlace(s, call);
+  if (number === H_SET_MODE) {
+    if (args !== undefined && isLinux(s)) linuxSetMode(x, s, place, args);
+    else repeated(x, s, place.kernel);
+  } else if (args !== undefined && isLinux(s) && (number === H_SET_DABR || number === H_SET_XDABR)) {
+    linuxDabr(x, s, place, number === H_SET_XDABR, args);
+  }
+}
+
+function ownPlace(s: DawrState, call: GuestHcall): GuestPlace {
+  const event = call.callerEvent ?? call.argsEvent;
+  return { vm: OWN_KERNEL, kernel: s.kernel(OWN_KERNEL), cpu: s.cpu(call.cpu), event, arch207s: tri(s.host.arch207s) };
 }
 
 /** Whether the hcall has the arguments that the function before it gives. */
@@ -114,8 +148,10 @@ function reloc(x: Trial, s: DawrState, call: GuestHcall, to: "on" | "off"): void
     x.differsAt(call.callerEvent, "no hcall: AIL is on already", "(3,3,0,0)", GUEST_8);
     return;
   }
-  x.by(call.inCreate || to === "on" ? GUEST_8 : GUEST_1);
   journal.set(host, "prAil", to);
+  const place = ownPlace(s, call);
+  if (to === "on") ailOn(x, s, place);
+  else ailOff(x, s, place, !call.inCreate && host.prModule === false);
 }
 
 /** The answer. */

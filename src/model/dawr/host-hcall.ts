@@ -14,11 +14,12 @@ import { isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { refuses } from "./compat.js";
 import { DABR_1, DABR_7, setDabr } from "./dabr.js";
+import { isLinux, levelOf, linuxDabr, linuxSetMode } from "./guest-order.js";
 import { INV_8, INV_10 } from "./invariants.js";
 import { enterNested, setPartitionTable } from "./nested-lines.js";
 import { rule } from "./profile.js";
 import { PUNT, setMode } from "./set-mode.js";
-import { type DawrState, tri, type Vcpu, type Vm } from "./state.js";
+import { cpuOf, type DawrState, plain, tri, type Vcpu, type Vm } from "./state.js";
 import { equals } from "./words.js";
 
 export const HSM_1 = rule(
@@ -85,6 +86,7 @@ export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
   s.journal.set(vcpu.vm, "kind", "HV");
   if (consistent(x, call)) return;
   dispatch(x, s, vcpu, call);
+  if (!x.failed && isLinux(s)) ofLinux(x, s, vcpu, call);
   const { result } = x.operation;
   const punted = result.kind === "error" && result.errno === PUNT;
   s.journal.set(vcpu, "punted", punted ? [wordOf(0, call.number ?? 0), ...call.args] : undefined);
@@ -193,6 +195,21 @@ function dispatch(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {
       if (number > s.parameters.maxOpcode && !served(number)) x.fails(PUNT, HSM_1);
       else x.agrees(HSM_16, INV_8);
   }
+}
+
+/** What a Linux guest asks, and in which order (4.7); it does not look at the answer of most (GUEST-11). */
+function ofLinux(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {
+  const { number, args } = call;
+  if (number !== H_SET_MODE && number !== H_SET_DABR && number !== H_SET_XDABR) return;
+  const place = {
+    vm: vcpu.vm.ref.id,
+    kernel: s.kernel(vcpu.vm.ref.id),
+    cpu: s.cpu(cpuOf(vcpu.ref)),
+    event: undefined,
+    arch207s: levelOf(plain(vcpu.archCompat), tri(s.host.arch207s)),
+  };
+  if (number === H_SET_MODE) linuxSetMode(x, s, place, args);
+  else linuxDabr(x, s, place, number === H_SET_XDABR, args);
 }
 
 /** Numbers above MAX_HCALL_OPCODE that the kernel may serve: RTAS, nested and secure guests. */

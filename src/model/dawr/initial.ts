@@ -6,7 +6,9 @@ import { DawrState, type Host, vmmColumns } from "./state.js";
 /** The state at the begin of a recording: what facts and snapshot say, everything else unknown. */
 export function initialState(setting: Setting): DawrState {
   const profile = isDawrProfile(setting.profile) ? setting.profile : "linux-6.1";
-  const s = new DawrState(parametersOf(profile, isNewer(setting), setting.kernel === undefined || isNewer(setting)));
+  const newer = isNewer(setting);
+  const bursts = setting.kernel === undefined || newer;
+  const s = new DawrState(parametersOf(profile, { newer, bursts, kexecTail: kexecTail(setting.kernel) }));
   const { host } = s;
   readSnapshot(host, setting);
   readFacts(host, setting);
@@ -23,11 +25,24 @@ function isNewer(setting: Setting): boolean {
   return Number(match[1]) * 1000 + Number(match[2]) > 6001;
 }
 
+/** GUEST-7: 5.10 and 6.1 up to the end of 2023 send (0,3,0,0) first, 6.1.y from the middle of 2024 on behind all clears. */
+function kexecTail(release: string | undefined): boolean | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,4})/.exec(release ?? "");
+  if (match === null) return undefined;
+  const point = Number(match[3]);
+  if (match[1] === "5" && match[2] === "10") return false;
+  if (match[1] !== "6" || match[2] !== "1") return undefined;
+  return point < LAST_OF_2023 ? false : point >= MIDDLE_OF_2024 ? true : undefined;
+}
+
+const LAST_OF_2023 = 70;
+const MIDDLE_OF_2024 = 100;
+
 const cpuFlags = ["arch206", "arch207s", "arch300", "arch31", "dawr", "dawr1", "p9PrefetchBug"] as const;
 type CpuFlag = (typeof cpuFlags)[number];
 const hostFlags = ["hvModule", "prModule"] as const;
 /** Facts that are understood and of no use here, or read elsewhere. */
-const otherFacts: ReadonlySet<string> = new Set(["view", "profile", "hostLE", "radix"]);
+const otherFacts: ReadonlySet<string> = new Set(["profile", "hostLE", "radix"]);
 
 function readFacts(host: Host, setting: Setting): void {
   const note = (name: string, value: unknown, what: string): void =>
@@ -54,7 +69,11 @@ function readFacts(host: Host, setting: Setting): void {
       const column = vmmColumns.find((one) => one === value);
       if (column === undefined) note(name, value, `one of ${vmmColumns.join(", ")}`);
       else host.vmm = column;
-    } else if (bare === "hypervisor") host.hypervisor = String(value);
+    } else if (bare === "guest") {
+      if (value === "linux" || value === "other") host.guest = value;
+      else note(name, value, "linux or other");
+    } else if (bare === "view") host.guestView = value === "guest";
+    else if (bare === "hypervisor") host.hypervisor = String(value);
     else if (bare === "nrCpus") host.nrCpus = Number.isSafeInteger(Number(value)) ? Number(value) : undefined;
     else if (!otherFacts.has(bare)) setting.note(`fact dawr.${name} is not known; left out`);
   }

@@ -6,6 +6,7 @@ import type { Trial } from "../core/trial.js";
 import { CAP_10, checkExtension, createVm, enableCap, FMT_2 } from "./capability.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
 import { guestHcall } from "./guest.js";
+import { forgetCpu, forgetOrder } from "./guest-order.js";
 import { blur, hostHcall, prHcall } from "./host-hcall.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
@@ -15,7 +16,6 @@ import { describeState, renderState } from "./render.js";
 import { dawrRules } from "./rules.js";
 import { registers, run, runBegins } from "./run.js";
 import type { DawrState } from "./state.js";
-import { forgetSlots } from "./watchpoints.js";
 
 /** The reference model of the powerpc system: H_SET_MODE, the second DAWR and what surrounds it (ppc-dawr). */
 export const dawrModel: Model<DawrState> = {
@@ -126,7 +126,8 @@ function lost(s: DawrState, cpu: number): void {
     journal.set(vcpu, "punted", undefined);
     if (vcpu.papr === false) journal.set(vcpu, "papr", unknown);
   }
-  for (const guest of s.cpus.values()) if (cpu < 0 || guest.cpu === cpu) forgetSlots(s, guest);
+  for (const guest of s.cpus.values()) if (cpu < 0 || guest.cpu < 0 || guest.cpu === cpu) forgetCpu(s, guest);
+  forgetOrder(s);
   journal.set(s.host, "prAil", unknown);
   journal.set(s.host, "disabledInCreate", 0);
 }

@@ -1,5 +1,5 @@
 import { type Word, zeroWord } from "../../event/word.js";
-import { type DawrProfile, NEW, parametersOf, rule, V61 } from "./profile.js";
+import { type DawrProfile, NEW, nestedVersionOf, rule, V61 } from "./profile.js";
 import { safeCiabr, withoutHyp } from "./words.js";
 
 /** H_ENTER_NESTED with everything known: the L0 side as a function (ppc-dawr 4.5), and QEMU in its place (NEST-16). */
@@ -188,7 +188,7 @@ export function enterNestedKernel(profile: DawrProfile, entry: NestedEntry): Nes
   if (modern && entry.l1Transactional) return refused(H_BAD_MODE);
   const size = profile === "pre-dawr1" ? 232 : imageSize(profile, image.version);
   if (entry.readable < 8 || size === 0 || entry.readable < size || !entry.regsReadable) return refused(H_PARAMETER);
-  const limit = parametersOf(profile, false).nestedVersion;
+  const limit = nestedVersionOf(profile);
   const unsupported = profile === "pre-dawr1" ? !isVersion(image.version, 1) : isAbove(image.version, limit);
   if (unsupported) return refused(H_P2);
   if (image.token >= entry.nrCpus) return refused(H_PARAMETER);

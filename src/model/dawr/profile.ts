@@ -29,9 +29,14 @@ export interface DawrParameters {
   readonly newer: boolean;
   /** The recorded kernel may be one that prints clear bursts (K612-3): it is newer, or its release is not known. */
   readonly bursts: boolean;
+  /** A kexec of the recorded kernel sends (0,3,0,0) behind all clears (GUEST-7); undefined: its release does not tell. */
+  readonly kexecTail: boolean | undefined;
 }
 
-const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | "newer" | "bursts">>> = {
+/** What the release of the recorded kernel tells. */
+type Release = Pick<DawrParameters, "newer" | "bursts" | "kexecTail">;
+
+const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | keyof Release>>> = {
   "pre-dawr1": {
     maxOpcode: 0x418,
     dawr1Cap: undefined,
@@ -61,9 +66,14 @@ const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | "
   },
 };
 
-/** The parameters of a profile. `newer`: the recorded kernel is newer than 6.1; `bursts`: or it may be. */
-export function parametersOf(profile: DawrProfile, newer: boolean, bursts = newer): DawrParameters {
-  return { profile, ...byProfile[profile], newer, bursts };
+/** The parameters of a profile, for a kernel of that release. */
+export function parametersOf(profile: DawrProfile, release: Release): DawrParameters {
+  return { profile, ...byProfile[profile], ...release };
+}
+
+/** The largest version of hv_guest_state that a profile takes (NEST-5). */
+export function nestedVersionOf(profile: DawrProfile): 1 | 2 {
+  return byProfile[profile].nestedVersion;
 }
 
 const ALL: readonly DawrProfile[] = dawrProfiles;

@@ -16,8 +16,10 @@ import { registerText } from "./words.js";
 /** The state in the JSON form (design section 4; schemas/state.proto). */
 export function renderState(s: DawrState): unknown {
   const vms = [...s.vms.values()].filter((vm) => vm.live).map((vm) => renderVm(s, vm));
-  if (s.cpus.size === 0) return { vms };
-  const cpus = [...s.cpus.values()].map(({ cpu, slot0, slot1 }) => ({
+  // Of a recorded guest only: what stands for a guest's CPU in a VM is seen in the registers of its vCPU.
+  const own = [...s.cpus.values()].filter(({ cpu }) => cpu >= 0);
+  if (own.length === 0) return { vms };
+  const cpus = own.map(({ cpu, slot0, slot1 }) => ({
     cpu,
     slots: s.host.dawr1 === false ? [slotText(slot0)] : [slotText(slot0), slotText(slot1)],
   }));

@@ -36,6 +36,10 @@ export class Host {
   /** Who answers the hcalls of a recorded guest. */
   hypervisor: string | undefined = undefined;
   nrCpus: number | undefined = undefined;
+  /** "linux": the hcalls of a guest are those of its Linux kernel alone, no test program's (GUEST rules). */
+  guest: Known<"linux" | "other"> = unknown;
+  /** The recorded kernel is the one that makes the hcalls. */
+  guestView: Known<boolean> = unknown;
   /** AIL as the host's KVM-PR sets it: "off" while PR VMs live (GUEST-8). */
   prAil: Known<"on" | "off"> = unknown;
   /** The firmware takes H_SET_MODE: it was seen to be called. */
@@ -122,6 +126,21 @@ export interface Slot {
 
 export const unknownSlot: Slot = { current: unknown, held: unknown };
 
+/**
+ * Where a Linux guest's kernel is between its firmware and the kernel after it, by its last call for itself: nothing yet,
+ * (3,3,0,0), the boot is over, (0,3,0,0), the same of a kexec for certain, (0,4,0,0) (GUEST-1, GUEST-7).
+ */
+export type GuestStage = "firmware" | "ail" | "up" | "off" | "kexec" | "big-endian";
+
+/** The kernel of a guest. */
+export class GuestKernel {
+  stage: Known<GuestStage> = unknown;
+  /** (0,3,0,0) was answered long busy, and comes again. */
+  busy = false;
+  /** The last call for itself may have to be made again: its answer is not known, or long busy. */
+  open = true;
+}
+
 /** A CPU of a recorded guest. */
 export class GuestCpu {
   readonly cpu: number;
@@ -129,10 +148,22 @@ export class GuestCpu {
   slot1: Slot = unknownSlot;
   /** What the last watchpoint call of this CPU cleared: what the slot held before; undefined: it was no clear of slot 0. */
   cleared0: Slot | undefined = undefined;
+  /** The last H_SET_MODE of this CPU: the clear of a slot, one of the kernel for itself (resources 3 and 4), or another. */
+  last: Known<"cleared0" | "cleared1" | "mode" | "other"> = unknown;
+  /** CIABR as its last call left it (GUEST-6). */
+  ciabr: Known<"cleared" | "set"> = unknown;
 
   constructor(cpu: number) {
     this.cpu = cpu;
   }
+}
+
+/** The kernel that was recorded, where the recording is a guest's own. */
+export const OWN_KERNEL = -1;
+
+/** The number under which a vCPU stands as a CPU of its guest: none that a recorded guest's own CPU has. */
+export function cpuOf(vcpu: VcpuRef): number {
+  return -1 - vcpu.id;
 }
 
 /** The state of the powerpc system. */
@@ -143,6 +174,8 @@ export class DawrState {
   readonly vms = new Map<number, Vm>();
   readonly vcpus = new Map<number, Vcpu>();
   readonly cpus = new Map<number, GuestCpu>();
+  /** Kernels of guests by VM; that of a recorded guest under {@link OWN_KERNEL}. */
+  readonly kernels = new Map<number, GuestKernel>();
   /** How often an address of the kernel came as that of a VM. */
   readonly addresses = new Map<string, number>();
 
@@ -167,6 +200,16 @@ export class DawrState {
     return vcpu;
   }
 
+  /** The kernel of the guest in a VM, or the recorded one. */
+  kernel(vm: number): GuestKernel {
+    const known = this.kernels.get(vm);
+    if (known !== undefined) return known;
+    const kernel = new GuestKernel();
+    this.journal.add(this.kernels, vm, kernel);
+    return kernel;
+  }
+
+  /** A CPU of the recorded guest; those of guests in VMs have the numbers of {@link cpuOf}. */
   cpu(number: number): GuestCpu {
     const known = this.cpus.get(number);
     if (known !== undefined) return known;

@@ -176,7 +176,7 @@ export interface WatchpointRequest {
   readonly address: Word;
   /** Before the HYP bit is cleared. */
   readonly dawrx: Word;
-  readonly event: Event;
+  readonly event: Event | undefined;
 }
 
 /** An hcall as the guest sees it (hcall_entry, hcall_exit), with the arguments that probes before it show. */
