@@ -59,6 +59,8 @@ export class DawrAssembler {
   private readonly little: boolean;
   /** strace alone, so that a call is complete with its line. */
   private readonly straceOnly: boolean;
+  /** Another machine than a powerpc one was recorded, as the manifest says. */
+  private readonly elsewhere: boolean;
   private powerpc: boolean;
   private readonly held: Operation[] = [];
   private sequence = 0;
@@ -69,6 +71,7 @@ export class DawrAssembler {
     this.hand = hand;
     this.little = setting.arch !== "ppc64" && setting.arch !== "powerpc64";
     this.powerpc = setting.arch?.startsWith("p") === true;
+    this.elsewhere = setting.arch !== undefined && !this.powerpc;
     this.straceOnly = !setting.formats.some((format) => format !== "strace" && format !== "sysfs");
     const emit = this.emit.bind(this);
     this.host = new HostHcallLines(emit);
@@ -79,6 +82,8 @@ export class DawrAssembler {
 
   /** Takes the next event of the merged stream. */
   push(event: Event): void {
+    // CAP-10: requests have other numbers there.
+    if (this.elsewhere) return;
     switch (event.kind) {
       case "log":
       case "mark":

@@ -31,6 +31,12 @@ function hex(read: Uint8Array): string {
 
 describe("byte examples of the specification (vfio-platform-msi 2.8)", () => {
   it("B1: device info of a platform device with a reset function", () => {
+    expect(decodeDeviceInfo(bytes("10000000 00000000 00000000 00000000"))).toEqual({
+      argsz: 16,
+      flags: 0,
+      numRegions: 0,
+      numIrqs: 0,
+    });
     expect(decodeDeviceInfo(bytes("10000000 05000000 02000000 01000000"))).toEqual({
       argsz: 16,
       flags: 5,
@@ -51,6 +57,7 @@ describe("byte examples of the specification (vfio-platform-msi 2.8)", () => {
   });
 
   it("B3: irq info of a level line", () => {
+    expect(decodeIrqInfo(bytes("10000000 00000000 00000000 00000000"))).toMatchObject({ argsz: 16, index: 0 });
     expect(decodeIrqInfo(bytes("10000000 07000000 00000000 01000000"))).toEqual({
       argsz: 16,
       flags: 7,
