@@ -1,6 +1,6 @@
 import type { VfioIoctl } from "../../operation/platform/call.js";
 import { IRQ_FLAG, IRQ_INFO_CAPS_SIZE, IRQ_INFO_SIZE } from "../../operation/platform/structures.js";
-import { knownValue, not, unknown } from "../core/known.js";
+import { isKnown, knownValue, not, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { compareAfter, field, partlyWritten, shortage, type Written, wordAfter, writable } from "./argument.js";
 import { learned, VIRQ_8 } from "./info.js";
@@ -24,7 +24,7 @@ export const VIRQ_6 = platformRule(
 export const VIRQ_7 = platformRule(
   "VIRQ-7",
   "Messages of the vectors",
-  "nr_msgs is the number of allocated vectors. The message of a vector that is not armed is zero; that of an armed one is the platform's.",
+  "nr_msgs is the number of allocated vectors. The message of a vector that is not armed is zero; that of an armed one is the platform's: if it changes between two queries without an event on the vector, that is worth a warning (an affinity change may do it).",
   "RFC v2; kernel MSI layer",
   RFC,
 );
@@ -74,7 +74,7 @@ export function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
   if (x.refuse(not(writable(call, size)), "EFAULT", rule)) {
     // The capabilities are written before the head: they may be there up to the fault.
     const written: Written[] = [];
-    if (enough) capabilities(s, call, vectors, written);
+    if (enough) capabilities(x, s, call, vectors, written);
     partlyWritten(x, call, written);
     return;
   }
@@ -89,7 +89,7 @@ export function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
     field(12, "count", count, VIRQ_6),
   ];
   if (argsz >= IRQ_INFO_CAPS_SIZE) written.push(field(16, "cap_offset", enough ? IRQ_INFO_CAPS_SIZE : 0, INV_12));
-  if (enough) capabilities(s, call, vectors, written);
+  if (enough) capabilities(x, s, call, vectors, written);
   compareAfter(x, call, written);
 }
 
@@ -124,7 +124,13 @@ function describedVectors(s: PlatformState, call: VfioIoctl): number {
 }
 
 /** CAP_TYPE and MSI_DESCS as they must lie behind the head (2.5). */
-function capabilities(s: PlatformState, call: VfioIoctl, vectors: readonly Vector[], written: Written[]): void {
+function capabilities(
+  x: Trial,
+  s: PlatformState,
+  call: VfioIoctl,
+  vectors: readonly Vector[],
+  written: Written[],
+): void {
   const { v3 } = s.parameters;
   const described = !v3 || vectors.length > 0;
   written.push(
@@ -147,8 +153,14 @@ function capabilities(s: PlatformState, call: VfioIoctl, vectors: readonly Vecto
       written.push(field(first + 12 * k + 4 * part, `message ${k}`, value, VIRQ_7));
     }
     const { after } = call;
+    // After a fault some of the bytes may be the program's own.
+    if (x.operation.result.kind !== "value") return;
     if (value === undefined && after !== undefined && after.length >= first + 12 * k + 12) {
       const text = Buffer.from(after.subarray(first + 12 * k, first + 12 * k + 12)).toString("hex");
+      const { message } = vector;
+      if (message !== undefined && message !== text && isKnown(vector.trigger)) {
+        x.remark(`the message of armed vector ${k} changed from ${message} to ${text} without an event on it`, VIRQ_7);
+      }
       s.journal.set(vector, "message", text);
     }
   });

@@ -484,6 +484,25 @@ describe("worked examples: the MSI block", () => {
     expect(answer(`${right.slice(0, 2 * 48)}01${right.slice(2 * 48 + 2)}`)).toBe(0);
   });
 
+  it("16: a message of an armed vector that changes by itself is a warning (VIRQ-7)", () => {
+    const twice = (between: (script: Script) => Script, second: string): readonly string[] => {
+      const ask = (script: Script, after: string): Script =>
+        script.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before: question(84, 84), after }, 0);
+      const script = ask(opened().set(0x24, 3, 0, 3, [6, -1, 7], 0), threeVectors(84));
+      const { divergent, remarks } = judge(ask(between(script), second).lines, V2, FACTS_MSI);
+      expect(divergent).toEqual([]);
+      return remarks;
+    };
+    const other = `${threeVectors(84).slice(0, 2 * 48)}80${threeVectors(84).slice(2 * 48 + 2)}`;
+    const nothing = (script: Script): Script => script;
+    expect(twice(nothing, threeVectors(84))).toEqual([]);
+    expect(twice(nothing, other)).toEqual([expect.stringContaining("message of armed vector 0 changed")]);
+    expect(twice((script) => script.set(0x24, 3, 2, 1, [8], 0), other)).toHaveLength(1);
+    // Armed anew, it may have another one.
+    expect(twice((script) => script.set(0x24, 3, 0, 1, [6], 0), other)).toEqual([]);
+    expect(twice((script) => script.set(0x21, 3, 0, 0, [], 0).set(0x24, 3, 0, 3, [6, -1, 7], 0), other)).toEqual([]);
+  });
+
   it("17: roll-back", () => {
     const script = opened()
       .set(0x24, 3, 0, 3, [6, -1, 7], 0)

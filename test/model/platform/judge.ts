@@ -19,6 +19,8 @@ export interface Judgement {
   readonly verdicts: readonly Verdict[];
   readonly divergent: readonly Verdict[];
   readonly defects: readonly string[];
+  /** What is unlikely, but allowed. */
+  readonly remarks: readonly string[];
   readonly state: unknown;
 }
 
@@ -34,6 +36,7 @@ export function judge(
   const worlds = new Worlds<PlatformState>(platformModel, state, observability, () => false);
   const verdicts: Verdict[] = [];
   const defects = new Set<string>();
+  const remarks: string[] = [];
   const take = (group: readonly Operation[]): void => {
     for (const settled of worlds.settle(group)) {
       const { operation, trial, mismatches, touched } = settled;
@@ -42,6 +45,7 @@ export function judge(
         else if (mismatches === undefined && verdicts.every((one) => one.verdict !== "divergent"))
           throw new Error(`invariant ${broken.rule.id}: ${broken.message}`);
       }
+      remarks.push(...trial.remarks.map(({ message }) => message));
       if (!platformModel.models(operation)) continue;
       const [main] = mismatches ?? [];
       const checked = trial.judged && trial.unchecked.length === 0;
@@ -75,6 +79,7 @@ export function judge(
     verdicts,
     divergent: verdicts.filter((one) => one.verdict === "divergent"),
     defects: [...defects],
+    remarks,
     state: platformModel.render(worlds.state),
   };
 }
