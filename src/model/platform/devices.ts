@@ -2,6 +2,7 @@ import type { PlatformDeviceRef } from "../../operation/platform/call.js";
 import { is, type Known, knownValue, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
+import { forgetLine } from "./lines.js";
 import { platformRule } from "./profile.js";
 import { Device, DeviceFile, type PlatformState } from "./state.js";
 
@@ -61,19 +62,30 @@ export function deviceOf(s: PlatformState, ref: PlatformDeviceRef): Device {
 function unnamedDevice(s: PlatformState, ref: PlatformDeviceRef): Device {
   const named = [...s.devices.values()].filter((device) => device.name !== undefined);
   const [only] = named;
-  if (s.machine.devicesNamed && named.length === 1 && only !== undefined) return only;
+  if (s.machine.devicesNamed && named.length === 1 && only !== undefined) {
+    if (only.openCount === 0) openedUnseen(s, only);
+    return only;
+  }
   const key = `?${ref.id}`;
   const device = new Device(key, undefined);
   prepare(s, device);
   // Facts about platform devices say what this recording is about.
   if (s.machine.devicesNamed) device.platform = true;
-  device.openCount = unknown;
-  device.linesUnknown = true;
-  device.msi.configured = s.parameters.msi ? unknown : false;
-  device.msi.vectors = s.parameters.msi ? undefined : [];
-  device.msi.table = s.parameters.msi ? unknown : "null";
   s.journal.add(s.devices, key, device);
+  openedUnseen(s, device);
   return device;
+}
+
+/** A descriptor shows that the device is open, and no open was recorded: what was set on it before is not known. */
+function openedUnseen(s: PlatformState, device: Device): void {
+  const { journal } = s;
+  journal.set(device, "openCount", unknown);
+  journal.set(device, "linesUnknown", true);
+  for (const line of device.lines.values()) forgetLine(s, line);
+  if (!s.parameters.msi || device.hasMsi === false) return;
+  journal.set(device.msi, "configured", unknown);
+  journal.set(device.msi, "vectors", undefined);
+  journal.set(device.msi, "table", unknown);
 }
 
 /** Whether an index exists (VIRQ-3). */

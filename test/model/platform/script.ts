@@ -133,6 +133,20 @@ export class Script {
     return this.free(`close(${fd}) = 0`);
   }
 
+  /** The line of a step that reads an eventfd with other values: one more, one less, none. */
+  readsOtherwise(step: Step): readonly string[] {
+    const line = this.lines[step.line - 1] ?? "";
+    const match = /^(.* read\(\d+<anon_inode:\[eventfd\]>, )(?:"\\(\d+)[^"]*"|0x[0-9a-f]+), 8\)/.exec(line);
+    if (match === null) return [];
+    const [, head = "", octal] = match;
+    const value = octal === undefined ? 0 : Number.parseInt(octal, 8);
+    return [value - 1, value + 1].flatMap((other) => {
+      if (other < 0) return [];
+      if (other === 0) return [`${head}0xffffee3c2240, 8) = ${resultText("EAGAIN")}`];
+      return [`${head}"\\${other.toString(8)}\\0\\0\\0\\0\\0\\0\\0", 8) = 8`];
+    });
+  }
+
   /** The recording with another result of one step. */
   with(step: Step, result: Result): readonly string[] {
     const lines = [...this.lines];

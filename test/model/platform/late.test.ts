@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { judge } from "./judge.js";
+import { CONTAINER, DEVICE, GROUP, NAME, opened, Script, words } from "./script.js";
+
+/** Recordings that begin with the device open: what was set on it before is not known, whatever the facts name. */
+
+const DEVICE_FACTS = {
+  bus: "platform",
+  hasReset: true,
+  resetResult: 0,
+  regions: [],
+  wired: [{ trigger: "level" }, { trigger: "edge" }],
+};
+const MACHINE = { noiommu: true, resetRequired: true, nrIrqs: 64 };
+const BASE = "platform-base";
+const V2 = "platform-msi-rfc-v2";
+
+const facts = (hasMsiDomain: boolean): Readonly<Record<string, unknown>> => ({
+  ...MACHINE,
+  devices: { "d.test": { ...DEVICE_FACTS, hasMsiDomain } },
+});
+
+const inProfiles = [
+  [BASE, facts(false)],
+  [V2, facts(true)],
+] as const;
+
+describe.each(inProfiles)("%s", (profile, named) => {
+  const divergent = (script: Script): number => judge(script.lines, profile, named).divergent.length;
+
+  it("a line may be masked", () => {
+    const late = (counter: number): Script =>
+      new Script().eventfd(6).set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, counter);
+    expect([divergent(late(0)), divergent(late(1)), divergent(late(2))]).toEqual([0, 0, 1]);
+    // Seen to be opened, it is not.
+    const whole = opened().set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, 0);
+    expect(divergent(whole)).toBe(1);
+  });
+
+  it("a line may have a trigger, and a mask or unmask eventfd", () => {
+    expect(divergent(new Script().eventfd(7).set(0x0c, 0, 0, 1, [7], "EBUSY"))).toBe(0);
+    expect(divergent(opened().set(0x0c, 0, 0, 1, [7], "EBUSY"))).toBe(1);
+  });
+
+  it("an edge line is never masked", () => {
+    const late = (counter: number): Script =>
+      new Script().eventfd(6).set(0x24, 1, 0, 1, [6], 0).set(0x21, 1, 0, 1, [], 0).read(6, counter);
+    expect([divergent(late(1)), divergent(late(2))]).toEqual([0, 1]);
+  });
+
+  it("the device stays open when this descriptor is closed", () => {
+    const late = new Script().eventfd(6).set(0x24, 0, 0, 1, [6], 0).close(DEVICE);
+    expect(judge(late.lines, profile, named).divergent).toEqual([]);
+    expect(judge(late.lines, profile, named).state).toMatchObject({ devices: [{ name: "d.test", open: "unknown" }] });
+  });
+
+  it("is the device of a descriptor that a failed open cannot have given", () => {
+    const script = new Script()
+      .free(`openat(AT_FDCWD</>, "/dev/vfio/vfio", O_RDWR|O_CLOEXEC) = ${CONTAINER}`)
+      .free(`openat(AT_FDCWD</>, "/dev/vfio/noiommu-0", O_RDWR|O_CLOEXEC) = ${GROUP}`)
+      .ioctl(GROUP, "GROUP_SET_CONTAINER", { before: words(3) }, 0)
+      .ioctl(CONTAINER, "SET_IOMMU", 8, 0)
+      .ioctl(GROUP, "GROUP_GET_DEVICE_FD", { before: NAME }, "ENODEV")
+      .eventfd(6)
+      .set(0x24, 0, 0, 1, [6], 0)
+      .close(DEVICE);
+    // No invariant is broken (INV-10): the device was open all the time.
+    expect(judge(script.lines, profile, named).divergent).toEqual([]);
+  });
+});
+
+describe("the MSI block of a device that was open before", () => {
+  const named = facts(true);
+  const info = (argsz: number, after: string): string => {
+    const before = words(argsz, 9, 2, 9) + "a5".repeat(argsz - 16);
+    const script = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before, after }, 0);
+    script.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before, after }, 0);
+    return judge(script.lines, V2, named)
+      .verdicts.map(({ verdict }) => verdict)
+      .join();
+  };
+  const answer = (argsz: number, vectors: number, messages: number): string =>
+    words(argsz, 0x11, 2, 64, 20, 0x00010003, 36, 1, 0, 0x00010004, 0, vectors) + "00".repeat(12 * messages);
+
+  it("has as many vectors as the first answer shows (VIRQ-5, VIRQ-6)", () => {
+    expect(info(72, answer(72, 2, 2))).toBe("checked,checked");
+    // nr_msgs of 3 needs 84 bytes.
+    expect(info(72, answer(72, 3, 2))).toContain("divergent");
+    // Too little room: the size that is needed tells their number.
+    expect(info(20, words(72, 0x11, 2, 64, 0))).toBe("checked,checked");
+  });
+
+  it("keeps that number", () => {
+    const first = { before: words(20, 9, 2, 9, 9), after: words(72, 0x11, 2, 64, 0) };
+    const again = (needed: number): number => {
+      const script = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", first, 0);
+      script.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { ...first, after: words(needed, 0x11, 2, 64, 0) }, 0);
+      return judge(script.lines, V2, named).divergent.length;
+    };
+    expect([again(72), again(84), again(60), again(48)]).toEqual([0, 1, 1, 1]);
+    // VMSI-5: a range beyond the two vectors.
+    const set = (start: number, result: string | number): number => {
+      const script = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", first, 0).eventfd(6);
+      return judge(script.set(0x24, 2, start, 1, [6], result).lines, V2, named).divergent.length;
+    };
+    expect([set(1, 0), set(1, "EINVAL"), set(2, 0), set(2, "EINVAL")]).toEqual([0, 1, 1, 0]);
+  });
+});
