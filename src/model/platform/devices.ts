@@ -1,5 +1,5 @@
 import type { PlatformDeviceRef } from "../../operation/platform/call.js";
-import { is, type Known, knownValue, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
+import { is, isKnown, type Known, knownValue, OneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { forgetLine } from "./lines.js";
@@ -88,9 +88,17 @@ function openedUnseen(s: PlatformState, device: Device): void {
   journal.set(device.msi, "table", unknown);
 }
 
-/** Whether an index exists (VIRQ-3). */
+/** Whether an index exists (VIRQ-3); one whose flags were seen does (INV-1). */
 export function indexExists(_s: PlatformState, device: Device, index: number): Tri {
+  const line = device.lines.get(index);
+  if (line !== undefined && isKnown(line.flags) && !isKnown(device.numIrqs)) return true;
   return below(index, device.numIrqs);
+}
+
+/** Whether a region exists; one that was seen does. */
+export function regionExists(device: Device, index: number): Tri {
+  if (device.regions.has(index) && !isKnown(device.numRegions)) return true;
+  return below(index, device.numRegions);
 }
 
 /** Whether a number is below a limit that may not be known. */

@@ -26,7 +26,7 @@ import {
   wordAfter,
   writable,
 } from "./argument.js";
-import { below, indexExists, isMsiIndex, learnKind, learnNumIrqs } from "./devices.js";
+import { below, indexExists, isMsiIndex, learnKind, learnNumIrqs, regionExists } from "./devices.js";
 import { lineOf } from "./lines.js";
 import { msiInfo } from "./msi-info.js";
 import { ALL, platformRule, RFC } from "./profile.js";
@@ -200,7 +200,7 @@ export function getRegionInfo(x: Trial, s: PlatformState, call: VfioIoctl, devic
     x.cannotCheck("the recorded structure is too short");
     return;
   }
-  if (x.refuse(not(below(index, device.numRegions)), "EINVAL", VDEV_8)) {
+  if (x.refuse(not(regionExists(device, index)), "EINVAL", VDEV_8)) {
     unchanged(x, call);
     return;
   }

@@ -2,7 +2,7 @@ import type { PlatformCall } from "../../operation/platform/call.js";
 import { REGION_FLAG, REGION_SPAN } from "../../operation/platform/structures.js";
 import { not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { below, deviceOf, taint, tainted } from "./devices.js";
+import { deviceOf, regionExists, taint, tainted } from "./devices.js";
 import { endSilence } from "./hardware.js";
 import { regionOf } from "./info.js";
 import { platformRule } from "./profile.js";
@@ -33,7 +33,7 @@ export function accessRegion(x: Trial, s: PlatformState, call: PlatformCall & { 
   const { position, count } = call;
   if (x.refuse(position < 0, "EINVAL", rule)) return;
   const index = Math.floor(position / REGION_SPAN);
-  if (x.refuse(not(below(index, device.numRegions)), "EINVAL", rule)) return;
+  if (x.refuse(not(regionExists(device, index)), "EINVAL", rule)) return;
   const region = regionOf(device, index);
   if (region === undefined) {
     unknownRegion(x, s, call);
@@ -87,7 +87,7 @@ export function mapRegion(x: Trial, s: PlatformState, call: PlatformCall & { kin
   if (x.refuse(length === 0 || offset % pageSize !== 0 || offset < 0, "EINVAL", VDEV_13)) return;
   if (x.refuse(!call.shared, "EINVAL", VDEV_13)) return;
   const index = Math.floor(offset / REGION_SPAN);
-  if (x.refuse(not(below(index, device.numRegions)), "EINVAL", VDEV_13)) return;
+  if (x.refuse(not(regionExists(device, index)), "EINVAL", VDEV_13)) return;
   const region = regionOf(device, index);
   if (region === undefined) {
     if (!succeeded) x.fails("EINVAL", VDEV_13);
