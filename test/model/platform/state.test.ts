@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { platformModel } from "../../../src/model/platform/model.js";
+import { Device, Eventfd, Line, Vector } from "../../../src/model/platform/state.js";
 import { judge } from "./judge.js";
 import { DEVICE, opened } from "./script.js";
 
@@ -95,5 +96,65 @@ describe("rules", () => {
       expect(rule.title.length * rule.text.length * rule.source.length * rule.profiles.length).toBeGreaterThan(0);
     }
     expect(named.size).toBe(platformModel.rules.length);
+  });
+});
+
+describe("states of the model", () => {
+  const setting = { profile: "platform-msi-rfc-v2", facts: FACTS, environment: [], arch: "aarch64", note: () => {} };
+
+  it("a copy has its own vectors, and the eventfds of its own state in their slots", () => {
+    const state = platformModel.initial(setting);
+    const device = state.devices.get("d.test");
+    if (device === undefined) throw new Error("no device");
+    const eventfd = new Eventfd(1, "eventfd 77/6");
+    state.eventfds.set(1, eventfd);
+    const vector = new Vector(0);
+    vector.trigger = eventfd;
+    device.msi.vectors = [vector];
+    device.msi.configured = true;
+    const copy = platformModel.clone(state);
+    const twin = copy.devices.get("d.test")?.msi.vectors?.[0];
+    expect(twin?.trigger).toBe(copy.eventfds.get(1));
+    expect(twin?.trigger).not.toBe(eventfd);
+    expect(platformModel.fingerprint(copy)).toBe(platformModel.fingerprint(state));
+    if (twin === undefined) throw new Error("no vector");
+    twin.trigger = null;
+    expect(vector.trigger).toBe(eventfd);
+    expect(platformModel.fingerprint(copy)).not.toBe(platformModel.fingerprint(state));
+  });
+
+  it("invariants are broken by what no call can lead to, and by nothing else", () => {
+    const state = platformModel.initial(setting);
+    const eventfd = new Eventfd(1, "eventfd 77/6");
+    const broken = (...objects: readonly object[]): readonly string[] =>
+      platformModel.broken(state, new Set(objects)).map(({ rule }) => rule.id.replace("platform/", ""));
+    const line = (flags: number, change: (line: Line) => unknown): Line => {
+      const made = new Line(0);
+      made.flags = flags;
+      change(made);
+      return made;
+    };
+    const mask = (made: Line): void => {
+      made.masked = true;
+      made.maskFd = eventfd;
+    };
+    expect(broken(line(1, mask))).toEqual(["INV-2", "INV-3"]);
+    expect(broken(line(7, mask))).toEqual([]);
+    const unmask = line(1, (made) => Object.assign(made, { unmaskFd: eventfd }));
+    expect(broken(unmask)).toEqual(["INV-3"]);
+    const device = new Device("d.test", "d.test");
+    device.lines.set(
+      0,
+      line(1, (made) => Object.assign(made, { trigger: eventfd })),
+    );
+    expect(broken(device)).toEqual(["INV-10"]);
+    device.openCount = 1;
+    expect(broken(device)).toEqual([]);
+    device.msi.configured = true;
+    expect(broken(device.msi)).toEqual(["INV-5"]);
+    device.msi.vectors = [new Vector(0)];
+    expect(broken(device.msi)).toEqual([]);
+    device.msi.configured = false;
+    expect(broken(device.msi)).toEqual(["INV-5"]);
   });
 });
