@@ -20,6 +20,8 @@ export interface CaptureCheckOptions {
   readonly onJudged: ((judged: Judged) => void) | undefined;
   /** Whether `onJudged` may ask for the state after an operation. */
   readonly wantsState: (operation: Operation) => boolean;
+  /** Whether the rules that were reached will be asked for. */
+  readonly gathersRules?: boolean;
   /** What becomes of the states that `expected.json` holds: they are compared, left alone, or gathered anew. */
   readonly expected: "compare" | "ignore" | "gather";
 }
@@ -50,13 +52,14 @@ export class CaptureCheck {
       this.expectations = new Expectations(written, capture.sources);
     }
     const { checkpoints } = this;
-    const { profiles, facts, maxDivergences, onJudged, wantsState } = options;
+    const { profiles, facts, maxDivergences, onJudged, wantsState, gathersRules = false } = options;
     const start: StartOptions = {
       profiles,
       facts,
       maxDivergences,
       onJudged: checkpoints === undefined ? onJudged : (judged) => this.judged(judged, onJudged),
       wantsState: (operation) => wantsState(operation) || checkpoints?.wants(operation) === true,
+      gathersRules,
       note: (text) => this.notes.push(text),
     };
     this.runs = systemsFor(capture).map((system) => system.start(capture, start));

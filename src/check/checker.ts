@@ -1,4 +1,5 @@
 import type { Capture } from "../capture/capture.js";
+import type { Touched } from "../model/core/journal.js";
 import type { Model, ModelState, Setting } from "../model/core/model.js";
 import type { Rule } from "../model/core/rule.js";
 import type { Trial } from "../model/core/trial.js";
@@ -30,6 +31,8 @@ export interface CheckerOptions {
   readonly onJudged: ((judged: Judged) => void) | undefined;
   /** Whether `state` of an operation may be asked for. */
   readonly wantsState: (operation: Operation) => boolean;
+  /** Whether the rules that were reached will be asked for. */
+  readonly gathersRules?: boolean;
 }
 
 /** Kinds of remarks beyond this many are not told. */
@@ -42,6 +45,7 @@ export class Checker<S extends ModelState> {
   readonly tally = new Tally();
   readonly findings: Findings;
   readonly recorders: Recorders;
+  /** Rules that led to a result, an effect or a state; gathered where somebody asks. */
   private readonly reachedRules = new Set<Rule>();
   private readonly worlds: Worlds<S>;
   private readonly model: Model<S>;
@@ -60,7 +64,7 @@ export class Checker<S extends ModelState> {
     this.worlds = new Worlds(model, model.initial(setting), this.recorders, options.wantsState);
   }
 
-  /** Rules that led to a result, an effect or a state of this capture. */
+  /** Rules that led to a result, an effect or a state of this capture; none where they were not to be gathered. */
   get reached(): ReadonlySet<string> {
     return new Set([...this.reachedRules].map(({ id }) => id));
   }
@@ -115,7 +119,9 @@ export class Checker<S extends ModelState> {
   private judge(settled: Settled): void {
     const { operation, trial, mismatches, touched } = settled;
     const modelled = this.model.models(operation);
-    for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
+    if (this.options.gathersRules === true) {
+      for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
+    }
     if (settled.cut) this.cut++;
     for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;
@@ -150,11 +156,11 @@ export class Checker<S extends ModelState> {
   /** One fault gives one finding: what a divergence broke is not reported once more. Returns the rules reported. */
   private checkInvariants(
     operation: Operation,
-    touched: ReadonlySet<object>,
+    touched: Touched,
     divergent: boolean,
     defects: Trial["defects"],
   ): readonly Rule[] {
-    if (touched.size === 0) return NONE;
+    if (touched.objects.length === 0) return NONE;
     const reported: Rule[] = [];
     for (const { rule, also = [], message, prescribedBy } of this.model.broken(this.worlds.state, touched)) {
       const key = `${rule.id} ${message}`;

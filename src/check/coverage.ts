@@ -100,6 +100,7 @@ async function replayed(capture: Capture, options: CoverageOptions): Promise<rea
     maxDivergences: 0,
     onJudged: undefined,
     wantsState: () => false,
+    gathersRules: true,
     expected: "ignore",
   });
   for await (const batch of capture.events(options.signal)) {

@@ -28,6 +28,7 @@ export interface StartOptions {
   readonly onJudged: ((judged: Judged) => void) | undefined;
   /** Whether the state after an operation may be asked for; absent: never. */
   readonly wantsState?: (operation: Operation) => boolean;
+  readonly gathersRules?: boolean;
   note(text: string): void;
 }
 
@@ -94,9 +95,15 @@ function system<S extends ModelState>(
       arch: capture.manifest.arch,
       kernel: kernelOf(capture.manifest, capture.environment),
     };
-    const { maxDivergences, onJudged, wantsState = never } = options;
+    const { maxDivergences, onJudged, wantsState = never, gathersRules = false } = options;
     const chosen = { ...setting, profile: profile.name, note: options.note };
-    const checker = new Checker(model, capture, chosen, { maxDivergences, unique: uniqueRules, onJudged, wantsState });
+    const checker = new Checker(model, capture, chosen, {
+      maxDivergences,
+      unique: uniqueRules,
+      onJudged,
+      wantsState,
+      gathersRules,
+    });
     const every = wantsEveryProfile(model.system, options.profiles)
       ? profiles.map((name) => {
           if (name === profile.name) return { profile: name, checker };

@@ -1,4 +1,4 @@
-import type { Changes } from "../model/core/journal.js";
+import type { Changes, Touched } from "../model/core/journal.js";
 import type { Model, ModelState } from "../model/core/model.js";
 import type { Observability } from "../model/core/observability.js";
 import type { Mismatch, Trial } from "../model/core/trial.js";
@@ -17,7 +17,7 @@ export interface Settled {
   readonly mismatches: readonly Mismatch[] | undefined;
   /** Of a divergence: the state that led there, for people. */
   readonly before?: readonly string[];
-  readonly touched: ReadonlySet<object>;
+  readonly touched: Touched;
   readonly cut: boolean;
   /** The state after it, where others of its group came after; else it is that of the worlds. */
   readonly state?: unknown;

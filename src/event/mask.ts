@@ -1,24 +1,33 @@
 /**
- * AP masks: 256 bits, bit 0 leftmost (vfio-ap-config 2.1), as eight 32-bit words; word 0 holds bits 0 to 31.
+ * AP masks: 256 bits, bit 0 leftmost (vfio-ap-config 2.1), as eight 32-bit words; word 0 holds bits 0 to 31. The words are
+ * signed, because the engine keeps such integers in place: a mask is made several times for each write to a matrix.
  * Masks are values: every function makes a new one, nobody writes into one that was handed out.
  */
-export type Mask = Readonly<Uint32Array>;
+export type Mask = Readonly<Words>;
+
+/** A mask that is being put together. */
+export type Words = [number, number, number, number, number, number, number, number];
 
 const MASK_BITS = 256;
 const WORDS = 8;
 
-export const emptyMask: Mask = new Uint32Array(WORDS);
-export const fullMask: Mask = new Uint32Array(WORDS).fill(0xffffffff);
+export const emptyMask: Mask = [0, 0, 0, 0, 0, 0, 0, 0];
+export const fullMask: Mask = [-1, -1, -1, -1, -1, -1, -1, -1];
+
+/** A copy that may be written into. */
+export function wordsOf(mask: Mask): Words {
+  return [mask[0], mask[1], mask[2], mask[3], mask[4], mask[5], mask[6], mask[7]];
+}
 
 /** The mask with exactly the given bits (0 to 255). */
 export function maskOf(...bits: readonly number[]): Mask {
-  const mask = new Uint32Array(WORDS);
-  for (const bit of bits) setBit(mask, bit);
-  return mask;
+  const words = wordsOf(emptyMask);
+  for (const bit of bits) setBit(words, bit);
+  return words;
 }
 
-function setBit(mask: Uint32Array, bit: number): void {
-  mask[bit >>> 5] = (mask[bit >>> 5] ?? 0) | (0x80000000 >>> (bit & 31));
+function setBit(words: Words, bit: number): void {
+  words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (0x80000000 >>> (bit & 31));
 }
 
 export function hasBit(mask: Mask, bit: number): boolean {
@@ -26,34 +35,37 @@ export function hasBit(mask: Mask, bit: number): boolean {
 }
 
 export function withBit(mask: Mask, bit: number): Mask {
-  const copy = new Uint32Array(mask);
-  setBit(copy, bit);
-  return copy;
+  const words = wordsOf(mask);
+  setBit(words, bit);
+  return words;
 }
 
 export function withoutBit(mask: Mask, bit: number): Mask {
-  const copy = new Uint32Array(mask);
-  copy[bit >>> 5] = (copy[bit >>> 5] ?? 0) & ~(0x80000000 >>> (bit & 31));
-  return copy;
+  const words = wordsOf(mask);
+  words[bit >>> 5] = (words[bit >>> 5] ?? 0) & ~(0x80000000 >>> (bit & 31));
+  return words;
 }
 
 export function and(a: Mask, b: Mask): Mask {
-  const r = new Uint32Array(WORDS);
-  for (let i = 0; i < WORDS; i++) r[i] = (a[i] ?? 0) & (b[i] ?? 0);
-  return r;
+  return [a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3], a[4] & b[4], a[5] & b[5], a[6] & b[6], a[7] & b[7]];
 }
 
 export function or(a: Mask, b: Mask): Mask {
-  const r = new Uint32Array(WORDS);
-  for (let i = 0; i < WORDS; i++) r[i] = (a[i] ?? 0) | (b[i] ?? 0);
-  return r;
+  return [a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3], a[4] | b[4], a[5] | b[5], a[6] | b[6], a[7] | b[7]];
 }
 
 /** Bits of `a` that are not in `b`. */
 export function minus(a: Mask, b: Mask): Mask {
-  const r = new Uint32Array(WORDS);
-  for (let i = 0; i < WORDS; i++) r[i] = (a[i] ?? 0) & ~(b[i] ?? 0);
-  return r;
+  return [
+    a[0] & ~b[0],
+    a[1] & ~b[1],
+    a[2] & ~b[2],
+    a[3] & ~b[3],
+    a[4] & ~b[4],
+    a[5] & ~b[5],
+    a[6] & ~b[6],
+    a[7] & ~b[7],
+  ];
 }
 
 export function sameMask(a: Mask, b: Mask): boolean {
@@ -63,8 +75,7 @@ export function sameMask(a: Mask, b: Mask): boolean {
 }
 
 export function isEmpty(mask: Mask): boolean {
-  for (let i = 0; i < WORDS; i++) if (mask[i] !== 0) return false;
-  return true;
+  return (mask[0] | mask[1] | mask[2] | mask[3] | mask[4] | mask[5] | mask[6] | mask[7]) === 0;
 }
 
 export function intersects(a: Mask, b: Mask): boolean {
@@ -104,15 +115,15 @@ export function lastBit(mask: Mask): number {
 
 /** Bits 0 to `last` inclusive. */
 export function maskUpTo(last: number): Mask {
-  const mask = new Uint32Array(WORDS);
-  for (let bit = 0; bit <= last && bit < MASK_BITS; bit++) setBit(mask, bit);
-  return mask;
+  const words = wordsOf(emptyMask);
+  for (let bit = 0; bit <= last && bit < MASK_BITS; bit++) setBit(words, bit);
+  return words;
 }
 
 /** 64 lower-case hex digits, bit 0 leftmost. */
 export function maskDigits(mask: Mask): string {
   let text = "";
-  for (let i = 0; i < WORDS; i++) text += (mask[i] ?? 0).toString(16).padStart(8, "0");
+  for (let i = 0; i < WORDS; i++) text += ((mask[i] ?? 0) >>> 0).toString(16).padStart(8, "0");
   return text;
 }
 
@@ -129,7 +140,7 @@ export function parseMask(text: string): Mask | undefined {
   if (text.charCodeAt(0) === 0x7b) return parseWordArray(text);
   const start = text.startsWith("0x") ? 2 : 0;
   if (text.length - start !== 64) return undefined;
-  const mask = new Uint32Array(WORDS);
+  const words = wordsOf(emptyMask);
   for (let i = 0; i < WORDS; i++) {
     let word = 0;
     for (let d = 0; d < 8; d++) {
@@ -137,9 +148,9 @@ export function parseMask(text: string): Mask | undefined {
       if (digit < 0) return undefined;
       word = (word << 4) | digit;
     }
-    mask[i] = word;
+    words[i] = word;
   }
-  return mask;
+  return words;
 }
 
 function parseWordArray(text: string): Mask | undefined {

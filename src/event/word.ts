@@ -1,5 +1,8 @@
 import { hexDigit } from "./mask.js";
 
+const DIGIT_0 = 0x30;
+const LETTER_X = 0x78;
+
 /** A 64-bit word as two unsigned 32-bit halves: exact, and cheap where a bigint is not. */
 export interface Word {
   readonly hi: number;
@@ -18,7 +21,11 @@ export const zeroWord: Word = wordOf(0, 0);
  * Undefined for anything else, or where it does not fit in 64 bits.
  */
 export function parseWord(text: string): Word | undefined {
-  if (text.startsWith("0x") || text.startsWith("0X")) return parseHex(text, 2);
+  if (text.charCodeAt(0) === DIGIT_0 && text.length > 2 && (text.charCodeAt(1) | 0x20) === LETTER_X) {
+    return parseHex(text, 2);
+  }
+  const small = smallDecimal(text);
+  if (small >= 0) return { hi: 0, lo: small };
   if (/^-?\d{1,20}$/.test(text)) {
     const value = Number(text);
     if (Number.isSafeInteger(value) && value >= 0) return wordOf(Math.floor(value / 0x100000000), value % 0x100000000);
@@ -28,6 +35,19 @@ export function parseWord(text: string): Word | undefined {
     return wordOf(Number(bits >> 32n), Number(bits & 0xffffffffn));
   }
   return undefined;
+}
+
+/** The number of 1 to 9 digits, -1 for any other text: most numbers of a recording are such. */
+function smallDecimal(text: string): number {
+  const { length } = text;
+  if (length === 0 || length > 9) return -1;
+  let value = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - DIGIT_0;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** Hex digits without a prefix, 1 to 16 of them, from `start` to the end of the text. */

@@ -2,12 +2,13 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { isKnown, type Known } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";
 import { KVM_6, KVM_10 } from "./attach.js";
+import type { Concerned } from "./concerned.js";
 import { IRQ_10 } from "./free.js";
 import { guestName } from "./guests.js";
 import { KVM_13 } from "./ledger.js";
 import { ALL, type ApProfile, aqicRule, V12_V61 } from "./profile.js";
 import { RST_10 } from "./reset-rules.js";
-import { type ApState, Guest, type Leak, Mdev, Queue } from "./state.js";
+import type { ApState, Guest, Leak, Queue } from "./state.js";
 
 /** An invariant of vfio-ap-aqic section 6. */
 function invariant(id: string, title: string, text: string, profiles: readonly ApProfile[] = ALL): Rule {
@@ -81,22 +82,10 @@ export const INV_16 = invariant(
   "A status word shows the interrupt on only where an ISC is saved for the queue, something leaked, or the queue was not ours before.",
 );
 
-/** Adds the invariants of interception and interrupts that are broken for certain, in what an operation touched. */
-export function brokenAqicInvariants(s: ApState, touched: ReadonlySet<object>, broken: Broken[]): void {
-  const guests: Guest[] = [];
-  for (const object of touched) {
-    if (object instanceof Guest) addGuest(guests, object);
-    else if (object instanceof Mdev) addGuest(guests, object.kvm);
-    else if (object instanceof Queue) {
-      addGuest(guests, object.heldBy);
-      checkQueue(s, object, broken);
-    }
-  }
-  for (const guest of guests) if (guest.live && s.guests.has(guest.number)) checkGuest(s, guest, broken);
-}
-
-function addGuest(guests: Guest[], guest: Known<Guest | null>): void {
-  if (isKnown(guest) && guest !== null && !guests.includes(guest)) guests.push(guest);
+/** Adds the invariants of interception and interrupts that are broken for certain. */
+export function brokenAqicInvariants(s: ApState, { registrations, ledgers }: Concerned, broken: Broken[]): void {
+  for (const queue of registrations) checkQueue(s, queue, broken);
+  for (const guest of ledgers) if (guest.live && s.guests.has(guest.number)) checkGuest(s, guest, broken);
 }
 
 function report(broken: Broken[], rule: Rule, message: string, prescribedBy?: Rule): void {

@@ -19,9 +19,6 @@ export const KVM_3 = aqicRule(
 /** What the checks of handler K ask of a guest, and what never changes while it runs (PQAP-7, PQAP-8, PQAP-9). */
 export type GuestFact = "fac15" | "wide" | "fac65";
 
-/** Place of a fact in the number of a combination. */
-const FACTS: Readonly<Record<GuestFact, number>> = { fac15: 1, wide: 2, fac65: 4 };
-
 /**
  * A set of combinations of the three facts: bit c is set if combination c is possible. A set, because one refusal can
  * have several reasons: "facility 15 or facility 65 is missing" is a set of combinations, and no fact of one of them.
@@ -30,6 +27,9 @@ export type FactSet = number;
 
 /** Nothing is known. */
 export const anyFacts: FactSet = 0xff;
+
+/** The combinations that have a fact: it is bit 0, 1 or 2 of the combination's number. */
+const WITH: Readonly<Record<GuestFact, FactSet>> = { fac15: 0b10101010, wide: 0b11001100, fac65: 0b11110000 };
 
 /** Whether all, some or none of the combinations have the fact. */
 export function factOf(facts: FactSet, fact: GuestFact): Tri {
@@ -40,12 +40,7 @@ export function factOf(facts: FactSet, fact: GuestFact): Tri {
 
 /** The combinations in which the fact is as given; 0 where there is none. */
 export function withFact(facts: FactSet, fact: GuestFact, value: boolean): FactSet {
-  let left = 0;
-  for (let combination = 0; combination < 8; combination++) {
-    const has = (combination & FACTS[fact]) !== 0;
-    if (has === value) left |= facts & (1 << combination);
-  }
-  return left;
+  return facts & (value ? WITH[fact] : ~WITH[fact]);
 }
 
 /**

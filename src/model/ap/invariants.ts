@@ -1,18 +1,20 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { isEmpty, possible, same } from "../core/bits.js";
+import type { Touched } from "../core/journal.js";
 import { is, isKnown } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";
 import { masked } from "./apcb.js";
 import * as aqic from "./aqic-invariants.js";
 import { MASK_1 } from "./bus.js";
+import { Concerned } from "./concerned.js";
 import { CFG_2 } from "./config-change.js";
 import { guestName } from "./guests.js";
 import { ASG_5 } from "./matrix.js";
 import { ALL, type ApProfile, configRule, V12_V61, V61 } from "./profile.js";
 import { isReserved } from "./queues.js";
 import { APCB_6 } from "./shadow-v12.js";
-import { type ApState, Guest, Mdev, Queue } from "./state.js";
+import type { ApState, Guest, Mdev, Queue } from "./state.js";
 
 /** An invariant of section 6: it holds after every operation. */
 function invariant(id: string, title: string, text: string, profiles: readonly ApProfile[] = ALL): Rule {
@@ -94,36 +96,24 @@ export const INV_17 = invariant(
   "A guest never runs with an APQN that is reserved to the default drivers. In aqic-v9 a mask write may break it.",
 );
 
-/** Invariants that are broken for certain, looked for in what an operation touched: the masks and the host concern all. */
-export function brokenInvariants(s: ApState, touched: ReadonlySet<object>): readonly Broken[] {
+/** Invariants that are broken for certain, looked for where an operation may have broken them. */
+export function brokenInvariants(s: ApState, touched: Touched): readonly Broken[] {
   // An operation that never returned left the state in its midst (ASG-6).
-  if (s.host.hung !== undefined) return [];
+  if (s.host.hung !== undefined) return NONE;
   const broken: Broken[] = [];
-  /** Of the objects touched; all mdevs are looked at where the host was. */
-  const mdevs: Mdev[] = [];
-  for (const object of touched) {
-    if (object instanceof Mdev) addMdev(mdevs, object);
-    else if (object instanceof Queue) {
-      checkQueue(s, object, broken);
-      if (isKnown(object.linked) && object.linked !== null) addMdev(mdevs, object.linked);
-    } else if (object instanceof Guest) checkGuest(s, object, broken);
-  }
-  const whole = touched.has(s.host);
-  if (whole) {
-    for (const queue of s.queues.values()) checkQueue(s, queue, broken);
-    for (const guest of s.guests.values()) checkGuest(s, guest, broken);
-  }
-  for (const m of whole ? s.mdevs.values() : mdevs) {
+  const concerned = new Concerned(touched);
+  const { everybody } = concerned;
+  for (const queue of everybody ? s.queues.values() : concerned.queues) checkQueue(s, queue, broken);
+  for (const guest of everybody ? s.guests.values() : concerned.guests) checkGuest(s, guest, broken);
+  for (const m of everybody ? s.mdevs.values() : concerned.mdevs) {
     if (m.present === true && m.tainted === undefined) checkMdev(s, m, broken);
   }
-  if (whole || mdevs.length > 0) checkHost(s, broken);
-  aqic.brokenAqicInvariants(s, touched, broken);
+  if (concerned.host) checkHost(s, broken);
+  aqic.brokenAqicInvariants(s, concerned, broken);
   return broken;
 }
 
-function addMdev(mdevs: Mdev[], m: Mdev): void {
-  if (!mdevs.includes(m)) mdevs.push(m);
-}
+const NONE: readonly Broken[] = [];
 
 /** Invariants that stand in both specs. */
 const also: ReadonlyMap<Rule, readonly Rule[]> = new Map([

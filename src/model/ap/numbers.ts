@@ -1,9 +1,11 @@
-import { hexDigit, type Mask } from "../../event/mask.js";
+import { emptyMask, hexDigit, type Mask, wordsOf } from "../../event/mask.js";
 
 /** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
 
 const HALF = 2 ** 32;
+/** Digits that cannot carry into the high half, in any base. */
+const SHORT = 7;
 const invalid = { ok: false, errno: "EINVAL" } as const;
 const outOfRange = { ok: false, errno: "ERANGE" } as const;
 
@@ -24,6 +26,10 @@ export function parseNumber(text: string): Parsed<number> {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
     const low = lo * base + digit;
+    if (at - start < SHORT) {
+      lo = low;
+      continue;
+    }
     lo = low % HALF;
     hi = hi * base + Math.floor(low / HALF);
     if (hi >= HALF) {
@@ -62,13 +68,13 @@ function parseAbsolute(text: string): Parsed<Mask> {
   let at = 0;
   if (text.startsWith("0x")) at = 2;
   else if (text.startsWith("x")) at = 1;
-  const mask = new Uint32Array(8);
+  const mask = wordsOf(emptyMask);
   let digits = 0;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0) break;
     if (digits === 64) return invalid;
-    mask[digits >> 3] = ((mask[digits >> 3] ?? 0) | (digit << (28 - 4 * (digits & 7)))) >>> 0;
+    mask[digits >> 3] = (mask[digits >> 3] ?? 0) | (digit << (28 - 4 * (digits & 7)));
     digits++;
   }
   if (text.charCodeAt(at) === 0x0a) at++;
@@ -76,7 +82,7 @@ function parseAbsolute(text: string): Parsed<Mask> {
 }
 
 function parseRelative(text: string, current: Mask): Parsed<Mask> {
-  const mask = new Uint32Array(current);
+  const mask = wordsOf(current);
   let at = 0;
   while (at < text.length) {
     const sign = text.charCodeAt(at);

@@ -100,6 +100,7 @@ export function joinBits(a: Bits, b: Bits): Bits {
 }
 
 function make(ones: Mask, maybe: Mask): Bits {
+  if (maybe === mask.emptyMask) return new Bits(ones);
   const rest = mask.minus(maybe, ones);
   return new Bits(ones, mask.isEmpty(rest) ? mask.emptyMask : rest);
 }

@@ -1,6 +1,6 @@
 import type { EnvironmentEvent } from "../../event/event.js";
 import type { Operation } from "../../operation/operation.js";
-import type { Journal } from "./journal.js";
+import type { Journal, Touched } from "./journal.js";
 import type { Broken, Rule } from "./rule.js";
 import type { Trial } from "./trial.js";
 
@@ -39,7 +39,7 @@ export interface Model<S extends ModelState> {
    */
   forget?(state: S): void;
   /** Invariants that do not hold after an operation, looked for in what it touched. */
-  broken(state: S, touched: ReadonlySet<object>): readonly Broken[];
+  broken(state: S, touched: Touched): readonly Broken[];
   /** For people: what is left at the end of a recording that nobody will give back, and what may yet be. */
   remains?(state: S): readonly string[];
   /** The state in the JSON form of design section 4. */

@@ -1,4 +1,5 @@
 import { addressText } from "../../event/word.js";
+import type { Touched } from "../core/journal.js";
 import { isKnown } from "../core/known.js";
 import type { Broken } from "../core/rule.js";
 import { rule, V61 } from "./profile.js";
@@ -88,9 +89,9 @@ export const INV_15 = rule(
 );
 
 /** Invariants that are broken for certain, looked for in the objects that an operation touched. */
-export function brokenInvariants(s: DawrState, touched: ReadonlySet<object>): readonly Broken[] {
+export function brokenInvariants(s: DawrState, touched: Touched): readonly Broken[] {
   const broken: Broken[] = [];
-  for (const object of touched) {
+  for (const object of touched.once()) {
     if (object instanceof Vcpu) checkVcpu(object, broken);
     else if (object instanceof Vm && object.dawr1Enabled === true) checkVm(s, object, broken);
   }

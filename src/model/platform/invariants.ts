@@ -1,3 +1,4 @@
+import type { Touched } from "../core/journal.js";
 import { isKnown } from "../core/known.js";
 import type { Broken, Rule } from "../core/rule.js";
 import { UNDEFINED } from "./devices.js";
@@ -64,9 +65,9 @@ export const INV_11 = platformRule(
 );
 
 /** Invariants that are broken for certain, and what happened that is undefined for the kernel: known defects. */
-export function brokenInvariants(_s: PlatformState, touched: ReadonlySet<object>): readonly Broken[] {
+export function brokenInvariants(_s: PlatformState, touched: Touched): readonly Broken[] {
   const broken: Broken[] = [];
-  for (const object of touched) {
+  for (const object of touched.once()) {
     if (object instanceof Line) checkLine(object, broken);
     else if (object instanceof MsiBlock) checkBlock(object, broken);
     else if (object instanceof Device) checkDevice(object, broken);

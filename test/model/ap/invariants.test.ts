@@ -3,6 +3,7 @@ import { brokenInvariants } from "../../../src/model/ap/invariants.js";
 import type { Guest, Mdev, Queue } from "../../../src/model/ap/state.js";
 import { exactly, unknownBits } from "../../../src/model/core/bits.js";
 import { oneOf, unknown } from "../../../src/model/core/known.js";
+import { everyFieldOf } from "../touched.js";
 import { cellOf } from "./cell.js";
 import { type Profile, S0 } from "./machine.js";
 import { all, allBut, type Numbers } from "./notation.js";
@@ -336,7 +337,7 @@ describe("invariants (section 6)", () => {
     const sound = new Sound("V61");
     sound.queue(0x06ab).linked = sound.mdev("B");
     const found = (object: object): readonly string[] =>
-      brokenInvariants(sound.world.state, new Set([object]))
+      brokenInvariants(sound.world.state, everyFieldOf([object]))
         .map(({ rule }) => rule.id)
         .filter((id) => id.startsWith("ap-config/"));
     expect(found(sound.mdev("A"))).toEqual([]);
@@ -347,7 +348,7 @@ describe("invariants (section 6)", () => {
   test.each(prescribed)("%s is a known defect of %s, whose own rules break it", (id, profile, act) => {
     const sound = new Sound(profile);
     act(sound);
-    const touched = new Set<object>([sound.world.state.host]);
+    const touched = everyFieldOf([sound.world.state.host]);
     const found = brokenInvariants(sound.world.state, touched).find(({ rule }) => rule.id === `ap-config/${id}`);
     expect(found?.prescribedBy).toBeDefined();
   });

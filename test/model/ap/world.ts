@@ -5,6 +5,7 @@ import type { ApState } from "../../../src/model/ap/state.js";
 import type { Attribute } from "../../../src/operation/ap/attribute.js";
 import type { DeviceRef, GroupRef, VmRef } from "../../../src/operation/ap/call.js";
 import type { Operation } from "../../../src/operation/operation.js";
+import { everyFieldOf } from "../touched.js";
 import { type Machine, type Profile, queuesOf, stateOf } from "./machine.js";
 import { type Latitude, mutantsOf, noLatitude } from "./mutations.js";
 import { type Matrix, minus, type Numbers, plus } from "./notation.js";
@@ -133,7 +134,7 @@ export class World {
   /** Invariants that do not hold, by their bare names. */
   broken(): readonly string[] {
     const { mdevs, queues, guests, host } = this.state;
-    const touched = new Set<object>([host, ...mdevs.values(), ...queues.values(), ...guests.values()]);
+    const touched = everyFieldOf([host, ...mdevs.values(), ...queues.values(), ...guests.values()]);
     const names = brokenInvariants(this.state, touched).map(({ rule }) => rule.id);
     return [...new Set(names.filter((id) => id.startsWith("ap-config/")).map((id) => id.slice("ap-config/".length)))];
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { platformModel } from "../../../src/model/platform/model.js";
 import { Device, Eventfd, Line, Vector } from "../../../src/model/platform/state.js";
+import { everyFieldOf } from "../touched.js";
 import { judge } from "./judge.js";
 import { DEVICE, opened } from "./script.js";
 
@@ -127,7 +128,7 @@ describe("states of the model", () => {
     const state = platformModel.initial(setting);
     const eventfd = new Eventfd(1, "eventfd 77/6");
     const broken = (...objects: readonly object[]): readonly string[] =>
-      platformModel.broken(state, new Set(objects)).map(({ rule }) => rule.id.replace("platform/", ""));
+      platformModel.broken(state, everyFieldOf(objects)).map(({ rule }) => rule.id.replace("platform/", ""));
     const line = (flags: number, change: (line: Line) => unknown): Line => {
       const made = new Line(0);
       made.flags = flags;

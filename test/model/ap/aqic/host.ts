@@ -9,6 +9,7 @@ import type { Rule } from "../../../../src/model/core/rule.js";
 import type { ApCall, VmRef } from "../../../../src/operation/ap/call.js";
 import { type ApEffect, bracketKinds } from "../../../../src/operation/ap/effect.js";
 import type { ObservedResult, Operation } from "../../../../src/operation/operation.js";
+import { everyFieldOf } from "../../touched.js";
 import { type Exit, G, M, pqapCall, type Request } from "./lines.js";
 import { mutantsOf } from "./mutants.js";
 
@@ -292,7 +293,7 @@ export class World {
   /** Names of invariants that do not hold, with the rule that prescribes it. */
   broken(): readonly string[] {
     const { mdevs, queues, guests, host } = this.state;
-    const touched = new Set<object>([host, ...mdevs.values(), ...queues.values(), ...guests.values()]);
+    const touched = everyFieldOf([host, ...mdevs.values(), ...queues.values(), ...guests.values()]);
     return apModel
       .broken(this.state, touched)
       .map(({ rule, prescribedBy }) => (prescribedBy === undefined ? rule.id : `${rule.id} by ${prescribedBy.id}`));
