@@ -73,16 +73,17 @@ export function applyJoined<S extends ModelState>(model: Model<S>, state: S, run
     journal.apply(first);
     return;
   }
+  const same = runs.some(({ keys }) => keys.length > 0) ? withSameObjects(runs) : runs;
   const joined = new Map<object, Map<string, unknown>>();
-  for (const { fields } of runs) {
+  for (const { fields } of same) {
     for (const [object, changed] of fields) {
       const known = joined.get(object) ?? new Map<string, unknown>();
       joined.set(object, known);
-      for (const key of changed.keys()) if (!known.has(key)) known.set(key, joinedField(model, runs, object, key));
+      for (const key of changed.keys()) if (!known.has(key)) known.set(key, joinedField(model, same, object, key));
     }
   }
   const added = new Set<unknown>();
-  for (const { keys } of runs) {
+  for (const { keys } of same) {
     for (const entry of keys) {
       if (added.has(entry.value)) continue;
       added.add(entry.value);
@@ -90,6 +91,33 @@ export function applyJoined<S extends ModelState>(model: Model<S>, state: S, run
     }
   }
   for (const [object, fields] of joined) for (const [key, value] of fields) journal.put(object, key, value);
+}
+
+/** The changes with one object for what several runs made under the same key: it is met for the first time in each of them. */
+function withSameObjects(runs: readonly Changes[]): readonly Changes[] {
+  const made = new Map<object, Map<unknown, object>>();
+  const twins = new Map<unknown, object>();
+  for (const { keys } of runs) {
+    for (const { map, key, value } of keys) {
+      if (typeof value !== "object" || value === null) continue;
+      const ofMap = made.get(map) ?? new Map<unknown, object>();
+      made.set(map, ofMap);
+      const first = ofMap.get(key);
+      if (first === undefined) ofMap.set(key, value);
+      else if (first !== value) twins.set(value, first);
+    }
+  }
+  if (twins.size === 0) return runs;
+  const one = <T>(value: T): T | object => twins.get(value) ?? value;
+  return runs.map(({ fields, keys }) => ({
+    keys: keys.map(({ map, key, value }) => ({ map, key, value: one(value) })),
+    fields: new Map(
+      [...fields].map(([object, changed]) => [
+        one(object),
+        new Map([...changed].map(([name, value]) => [name, one(value)])),
+      ]),
+    ),
+  }));
 }
 
 function joinedField<S extends ModelState>(

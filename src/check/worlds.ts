@@ -4,10 +4,14 @@ import type { Observability } from "../model/core/observability.js";
 import type { Mismatch, Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
 import { adoptObserved, applyJoined, attempt } from "./attempt.js";
+import { type Outcome, searchOrders } from "./order-search.js";
 import { inOrderOfCompletion, ordersOf } from "./orders.js";
 
 /** Candidate states beyond this many are joined field by field. */
 const FORKS = 8;
+
+/** Groups up to this size are looked at in every order; larger ones where the model wants it. */
+const FEW = 4;
 
 /** What came of one operation of a group. */
 export interface Settled {
@@ -34,6 +38,8 @@ export class Worlds<S extends ModelState> {
   private readonly rendering: (operation: Operation) => boolean;
   /** Candidates that were joined because there were too many. */
   joined = 0;
+  /** Some orders of the group at hand were not followed. */
+  private searchCut = false;
 
   /** `rendering`: whether the state after an operation is wanted, also between those of a group. */
   constructor(model: Model<S>, initial: S, observability: Observability, rendering: (operation: Operation) => boolean) {
@@ -67,6 +73,7 @@ export class Worlds<S extends ModelState> {
     if (only !== undefined && group.length === 1 && this.states.length === 1) return this.settleOne(only);
     const next: S[] = [];
     let settled: readonly Settled[] | undefined;
+    this.searchCut = false;
     for (const [i, state] of this.states.entries()) {
       const room = FORKS - next.length - (this.states.length - i);
       const result = this.explain(state, group, room);
@@ -76,7 +83,7 @@ export class Worlds<S extends ModelState> {
     }
     if (settled === undefined) {
       this.states = [this.state];
-      return this.diverge(this.state, group);
+      return this.searchCut ? this.undecided(this.state, group) : this.diverge(this.state, group);
     }
     this.states = next;
     this.mergeEqual();
@@ -113,8 +120,21 @@ export class Worlds<S extends ModelState> {
     group: readonly Operation[],
     room: number,
   ): { settled: readonly Settled[]; states: S[] } | undefined {
-    const outcomes: { order: readonly Operation[]; settled: readonly Settled[]; changes: Changes }[] = [];
-    const everyOrder = group.length <= 4 && group.filter(changesSomething).length > 1;
+    if (group.length > FEW && this.model.everyOrder === true) {
+      const { outcomes, cut } = searchOrders<Settled>(group, {
+        journal: state.journal,
+        run: (operation) => {
+          const settled = this.run(state, operation);
+          return settled === undefined ? undefined : this.between(state, settled);
+        },
+        same: sameChanges,
+        applyEither: (a, b) => applyJoined(this.model, state, [a, b]),
+      });
+      if (outcomes.length === 0 && cut) this.searchCut = true;
+      return this.follow(state, outcomes, room);
+    }
+    const outcomes: Outcome<Settled>[] = [];
+    const everyOrder = group.length <= FEW && group.filter(changesSomething).length > 1;
     for (const order of ordersOf(group)) {
       const settled = this.runAll(state, order);
       if (settled === undefined) continue;
@@ -125,6 +145,15 @@ export class Worlds<S extends ModelState> {
       const changes = state.journal.extract();
       if (!outcomes.some((other) => sameChanges(other.changes, changes))) outcomes.push({ order, settled, changes });
     }
+    return this.follow(state, outcomes, room);
+  }
+
+  /** Goes on with what each of several orders leads to: in states of their own, or joined where there is no room. */
+  private follow(
+    state: S,
+    outcomes: readonly Outcome<Settled>[],
+    room: number,
+  ): { settled: readonly Settled[]; states: S[] } | undefined {
     const [first, ...others] = outcomes;
     if (first === undefined) return undefined;
     if (others.length === 0 || others.length > room) {
@@ -137,15 +166,18 @@ export class Worlds<S extends ModelState> {
       state.journal.commit();
       return { settled: first.settled, states: [state] };
     }
-    const copies = others.map(({ order }) => {
+    // Of a joined one its order tells only a part: it takes the state itself.
+    const own = outcomes.find(({ joined }) => joined === true) ?? first;
+    const states = outcomes.map((outcome) => {
+      if (outcome === own) return state;
       const copy = this.model.clone(state);
-      this.runAll(copy, order);
+      this.runAll(copy, outcome.order);
       copy.journal.commit();
       return copy;
     });
-    state.journal.apply(first.changes);
+    state.journal.apply(own.changes);
     state.journal.commit();
-    return { settled: first.settled, states: [state, ...copies] };
+    return { settled: first.settled, states };
   }
 
   private runAll(state: S, order: readonly Operation[]): readonly Settled[] | undefined {
@@ -193,6 +225,17 @@ export class Worlds<S extends ModelState> {
       settled.push(this.between(state, { operation, trial, mismatches, before, touched, cut }));
     }
     return settled;
+  }
+
+  /** No order that was followed explains the group, but not all were: the observation counts, and nothing is judged. */
+  private undecided(state: S, group: readonly Operation[]): readonly Settled[] {
+    return inOrderOfCompletion(group).map((operation) => {
+      const trial = adoptObserved(this.model, state, operation, this.observability);
+      trial.cannotCheck("more calls overlap than there is room to follow all their orders");
+      const touched = state.journal.touched();
+      state.journal.commit();
+      return this.between(state, { operation, trial, mismatches: undefined, touched, cut: true });
+    });
   }
 
   /** Candidates that have become the same are one again. */

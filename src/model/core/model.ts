@@ -34,6 +34,11 @@ export interface Model<S extends ModelState> {
   /** Runs the operation: writes the state through its journal, tells the trial what must be observed. */
   step(state: S, operation: Operation, trial: Trial): void;
   /**
+   * Large groups of overlapping operations are followed in every order, too: results seldom tell the order at once, so
+   * that the first one that explains them may be contradicted later.
+   */
+  readonly everyOrder?: true;
+  /**
    * Called between operations, when the journal is empty: forgets what has ended and cannot be met again, so that a state
    * does not grow with the length of a recording.
    */

@@ -87,8 +87,9 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
     case "exposed":
     case "undefinedBy":
     case "undefinedWhat":
-    case "message":
       return a === undefined || a === "" ? b : a;
+    case "message":
+      return undefined;
   }
   return object instanceof Machine && key === "pageSize" ? a : join(a, b);
 }

@@ -27,6 +27,7 @@ export const platformModel: Model<PlatformState> = {
   initial: initialState,
   models: ({ call }) => isPlatformCall(call) && modelled(call),
   step,
+  everyOrder: true,
   broken: brokenInvariants,
   render: renderState,
   describe: describeState,
