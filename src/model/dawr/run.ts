@@ -32,7 +32,7 @@ export function runBegins(x: Trial, s: DawrState, call: RunBeginCall): void {
   const { host, journal, parameters } = s;
   journal.set(vcpu, "punted", undefined);
   if (vcpu.vm.kind === "PR") return;
-  if (!call.traced || !x.observability.sees("kvm_hcall_enter")) {
+  if (!call.traced || !hvLines.every((line) => x.observability.sees(line))) {
     for (const name of ["ciabr", "dawr0", "dawrx0", "dawr1", "dawrx1", "dabr", "dabrx"] as const) blur(s, vcpu, name);
     return;
   }
@@ -129,6 +129,10 @@ function exitLine(x: Trial, call: RunCall): void {
   } else x.by(HSM_19);
 }
 
+/** The lines of an hcall, both of which tell that it was left to user space. */
+const hvLines = ["kvm_hcall_enter", "kvm_hcall_exit"] as const;
+const prLines = ["p_kvmppc_h_pr", "r_kvmppc_h_pr"] as const;
+
 /** INV-10, HSM-12: exit reason 19 belongs to a punt, and to nothing else. */
 function exitReason(x: Trial, s: DawrState, call: RunCall): void {
   const [exit] = call.exits;
@@ -145,8 +149,8 @@ function exitReason(x: Trial, s: DawrState, call: RunCall): void {
   }
   if (!isHcall) return;
   const { kind } = s.vcpu(call.vcpu).vm;
-  const probe = kind === "PR" ? "p_kvmppc_h_pr" : kind === "HV" ? "kvm_hcall_enter" : undefined;
-  if (!call.traced || probe === undefined || !x.certain(probe)) return;
+  const both = kind === "PR" ? prLines : kind === "HV" ? hvLines : undefined;
+  if (!call.traced || both === undefined || !both.every((line) => x.certain(line))) return;
   x.differs("no exit with reason 19 without an hcall left to user space", seen, INV_10, HSM_12);
 }
 

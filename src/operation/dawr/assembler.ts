@@ -248,10 +248,10 @@ export class DawrAssembler {
     switch (event.name) {
       case "hcall_entry":
         this.isPowerpc();
-        this.guest.entry(event, this.tasks.get(event.tid)?.ioctl?.command === KVM_CREATE_VM);
+        this.guest.entry(event, this.inCreate(event));
         return;
       case "hcall_exit":
-        this.guest.exit(event);
+        this.guest.exit(event, this.inCreate(event));
         return;
       case "kvm_hcall_enter":
         this.isPowerpc();
@@ -346,6 +346,10 @@ export class DawrAssembler {
     const run = this.tasks.get(event.tid)?.run;
     if (run !== undefined && (run.vcpu.number === undefined || run.vcpu.number === printed)) return run.vcpu;
     return this.files.ofTask(event.tid, printed);
+  }
+
+  private inCreate(event: ProbeEvent): boolean {
+    return this.tasks.get(event.tid)?.ioctl?.command === KVM_CREATE_VM;
   }
 
   private runningVcpu(tid: number): VcpuRef {

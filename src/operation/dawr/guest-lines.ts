@@ -17,16 +17,28 @@ type Announced =
       readonly watchpoint: GuestHcall["watchpoint"];
     };
 
-interface Pending {
-  readonly event: ProbeEvent;
-  readonly number: number | undefined;
+/** What the lines before an hcall tell of it. */
+interface Announcements {
   readonly caller: GuestCaller;
   readonly args: readonly Word[] | undefined;
   readonly watchpoint: GuestHcall["watchpoint"];
   readonly callerEvent: ProbeEvent | undefined;
   readonly argsEvent: ProbeEvent | undefined;
+}
+
+interface Pending extends Announcements {
+  readonly event: ProbeEvent;
+  readonly number: number | undefined;
   readonly inCreate: boolean;
 }
+
+const unannounced: Announcements = {
+  caller: "direct",
+  args: undefined,
+  watchpoint: undefined,
+  callerEvent: undefined,
+  argsEvent: undefined,
+};
 
 /** Announcements of one task that wait for their hcall: interrupts may make others in between. */
 const DEPTH = 8;
@@ -64,27 +76,28 @@ export class GuestHcallLines {
     if (before !== undefined) this.finish(before, before.event, "no-exit", undefined, noExit);
     this.seen.add(event.cpu);
     const number = decimalField(event, "opcode");
-    const stack = this.announced.get(event.tid);
-    let args: readonly Word[] | undefined;
-    let caller: GuestCaller = "direct";
-    let watchpoint: GuestHcall["watchpoint"];
-    let callerEvent: ProbeEvent | undefined;
-    let argsEvent: ProbeEvent | undefined;
+    this.pending.set(event.cpu, { event, number, inCreate, ...this.announcedFor(event.tid, number) });
+  }
+
+  /** What the lines before an hcall of a task tell of it; they are used up. */
+  private announcedFor(tid: number, number: number | undefined): Announcements {
+    const stack = this.announced.get(tid);
     let top = stack?.at(-1);
-    if (stack !== undefined && top?.kind === "hset" && top.number === number) {
-      args = top.args;
-      argsEvent = top.event;
+    if (stack === undefined || top === undefined) return unannounced;
+    let found = unannounced;
+    if (top.kind === "hset" && top.number === number) {
+      found = { ...found, args: top.args, argsEvent: top.event };
       stack.pop();
       top = stack.at(-1);
     }
-    if (stack !== undefined && top?.kind === "caller" && top.number === number) {
-      ({ caller, watchpoint, event: callerEvent } = top);
+    if (top?.kind === "caller" && top.number === number) {
+      found = { ...found, caller: top.caller, watchpoint: top.watchpoint, callerEvent: top.event };
       stack.pop();
     }
-    this.pending.set(event.cpu, { event, number, caller, args, watchpoint, callerEvent, argsEvent, inCreate });
+    return found;
   }
 
-  exit(event: ProbeEvent): void {
+  exit(event: ProbeEvent, inCreate: boolean): void {
     const entry = this.pending.get(event.cpu);
     this.pending.delete(event.cpu);
     const first = !this.seen.has(event.cpu);
@@ -97,7 +110,7 @@ export class GuestHcallLines {
         ? { kind: "value", value }
         : { kind: "error", errno: name };
     const pairing: Pairing = entry !== undefined ? "both" : first ? "excused" : "no-entry";
-    this.finish(entry, event, pairing, decimalField(event, "opcode"), result);
+    this.finish(entry, event, pairing, decimalField(event, "opcode"), result, inCreate);
   }
 
   /** Events were lost, on one CPU or on all (-1). */
@@ -123,20 +136,22 @@ export class GuestHcallLines {
     pairing: Pairing,
     exitNumber: number | undefined,
     result: ObservedResult,
+    inCreate = false,
   ): void {
     const number = entry?.number ?? exitNumber;
+    const { caller, args, watchpoint, callerEvent, argsEvent } = entry ?? this.announcedFor(end.tid, number);
     const call: GuestHcall = {
       kind: "hcall-guest",
       cpu: end.cpu,
       pairing,
       number,
       exitNumber,
-      caller: entry?.caller ?? "direct",
-      args: entry?.args,
-      watchpoint: entry?.watchpoint,
-      callerEvent: entry?.callerEvent,
-      argsEvent: entry?.argsEvent,
-      inCreate: entry?.inCreate ?? false,
+      caller,
+      args,
+      watchpoint,
+      callerEvent,
+      argsEvent,
+      inCreate: entry?.inCreate ?? inCreate,
     };
     this.emit(call, nameOf(number), result, entry?.event ?? end, end);
   }

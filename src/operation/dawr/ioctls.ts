@@ -111,7 +111,7 @@ export class IoctlCalls {
     const vm = fd === undefined ? undefined : this.files.createVm(tid, fd);
     const { result, ambiguous, contradiction } = observed;
     this.emit(
-      { kind: "kvm-create-vm", type: open.argument, vm, traced: open.traced, ambiguous, contradiction },
+      { kind: "kvm-create-vm", type: open.argument, vm, traced: wholeInTrace(open), ambiguous, contradiction },
       "ioctl KVM_CREATE_VM",
       result,
       open.event,
@@ -242,7 +242,7 @@ export class IoctlCalls {
     const { result, ambiguous, contradiction } = observed;
     const { vcpu, last, nested, exits, gap } = run;
     this.emit(
-      { kind: "kvm-run", vcpu, last, nested, exits, gap, traced: open.traced, ambiguous, contradiction },
+      { kind: "kvm-run", vcpu, last, nested, exits, gap, traced: wholeInTrace(open), ambiguous, contradiction },
       "ioctl KVM_RUN",
       result,
       open.event,
@@ -274,6 +274,11 @@ export class IoctlCalls {
   private remember(tid: number, address: Word | undefined): void {
     if (address !== undefined) this.files.touched(tid, page(address));
   }
+}
+
+/** The trace shows the call up to its return: a line inside it that is missing was not printed. */
+function wholeInTrace({ traced, exit }: OpenIoctl): boolean {
+  return traced && exit !== undefined;
 }
 
 const noDoubt = { ambiguous: undefined, contradiction: undefined } as const;
