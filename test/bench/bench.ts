@@ -4,7 +4,16 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +26,14 @@ const here = dirname(fileURLToPath(import.meta.url));
 const built = join(here, "..", "..");
 const root = join(built, "..");
 const inputs = join(root, "test", "bench", "inputs");
+/** The round of each workload. */
+const workloadRounds = {
+  mix: join(inputs, "mix"),
+  pqap: join(inputs, "pqap"),
+  large: join(inputs, "large"),
+  hcalls: join(inputs, "hcalls"),
+  platform: join(root, "traces", "platform", "platform-base", "random-b-seed1"),
+};
 
 const { values: options } = parseArgs({
   options: {
@@ -103,7 +120,7 @@ function verdict(path: string, times = runs): Sample {
 }
 
 function sources({ directory: path }: Made): readonly string[] {
-  return [join(path, "strace.txt"), join(path, "trace.txt")];
+  return [join(path, "strace.txt"), join(path, "trace.txt")].filter((file) => existsSync(file));
 }
 
 /** A workload from text to verdict. */
@@ -157,9 +174,9 @@ function fromKce(made: Made): Record<string, number> {
 
 function bench(): unknown {
   const made = new Map<string, Made>();
-  for (const name of ["mix", "pqap", "large"]) {
+  for (const [name, round] of Object.entries(workloadRounds)) {
     say(`making ${name}`);
-    made.set(name, new Round(join(inputs, name)).write(join(directory, name), lines));
+    made.set(name, new Round(round).write(join(directory, name), lines));
   }
   const mix = made.get("mix");
   if (mix === undefined) throw new Error("no mix");

@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -6,6 +6,9 @@ import { join } from "node:path";
  * other UUIDs, task ids, VFIO groups, kvm pointers and times, so that nothing that a checker remembers of one round fits
  * the next. All of them have a fixed width in the round's text: a round is a copy with some bytes written over.
  */
+
+/** The text that a round consists of. */
+const SOURCES = ["strace.txt", "trace.txt"];
 
 /** What stands at a place of the text, and changes from round to round. */
 type Kind = "seconds" | "task" | "uuid" | "group" | "pointer";
@@ -31,6 +34,8 @@ export interface Made {
   readonly rounds: number;
 }
 
+/** Times that count from the boot of a machine become this much later, so that all have the same width. */
+const AFTER_BOOT = 1_000_000_000;
 const FIRST_TASK = 100_000;
 const TASKS = 900_000;
 const FIRST_GROUP = 100;
@@ -40,11 +45,11 @@ const UUID = /[0-9a-f]{8}(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/g
 /** `2201  1711118461.150027 `: task and time of an strace line. */
 const STRACE_HEAD = /^(\d+) +(\d{10})(?=\.\d{6} )/;
 /** `            bash-2201    [001] ..... 1711118463.400174: `: those of a line of ftrace. */
-const FTRACE_HEAD = /^( *\S.*?)-(\d+) +(\[\d{3}\] \S+ +)(\d{10})(?=\.\d{6}: )/;
+const FTRACE_HEAD = /^( *\S.*?)-(\d+) +(\[\d{3}\] \S+ +)(\d+)(?=\.\d{6}: )/;
 const GROUP = /(\/dev\/vfio\/|iommu_groups\/)(\d+)(?=["> ])/g;
 const POINTER = /(?<= kvm=0x)[0-9a-f]{8}/g;
 
-/** The round that stands in a directory: `strace.txt`, `trace.txt`, and what belongs to the capture as a whole. */
+/** The round that stands in a directory: `strace.txt`, `trace.txt` or one of them, and what belongs to the capture as a whole. */
 export class Round {
   readonly #directory: string;
   readonly #tasks = new Map<string, number>();
@@ -54,12 +59,14 @@ export class Round {
 
   constructor(directory: string) {
     this.#directory = directory;
-    const strace = readFileSync(join(directory, "strace.txt"), "latin1");
-    const trace = readFileSync(join(directory, "trace.txt"), "latin1");
-    this.#templates = new Map([
-      ["strace.txt", this.#template(strace, (line) => this.#straceHead(line))],
-      ["trace.txt", this.#template(trace, (line) => this.#ftraceHead(line))],
-    ]);
+    const templates = new Map<string, Template>();
+    for (const file of SOURCES) {
+      const path = join(directory, file);
+      if (!existsSync(path)) continue;
+      const head = (line: string): Head => (file === "strace.txt" ? this.#straceHead(line) : this.#ftraceHead(line));
+      templates.set(file, this.#template(readFileSync(path, "latin1"), head));
+    }
+    this.#templates = templates;
     let first = Number.POSITIVE_INFINITY;
     let last = 0;
     for (const { patches } of this.#templates.values()) {
@@ -82,7 +89,10 @@ export class Round {
   /** Writes a capture of at least `lines` lines into a directory. */
   write(directory: string, lines: number): Made {
     mkdirSync(directory, { recursive: true });
-    for (const file of ["capture.json", "sysfs.txt"]) copyFileSync(join(this.#directory, file), join(directory, file));
+    for (const file of ["capture.json", "sysfs.txt", "environment.txt"]) {
+      const path = join(this.#directory, file);
+      if (existsSync(path)) copyFileSync(path, join(directory, file));
+    }
     const rounds = Math.ceil(lines / this.lines);
     let bytes = 0;
     for (const [file, template] of this.#templates) bytes += this.#writeFile(join(directory, file), template, rounds);
@@ -127,7 +137,11 @@ export class Round {
 
   /** The text of a file with places of fixed width for all that changes. */
   #template(text: string, head: (line: string) => Head): Template {
-    const lines = text.trimEnd().split("\n");
+    // The title of a trace stands once at its top, and says nothing to a reader.
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .filter((line) => !line.startsWith("#"));
     const patches: Patch[] = [];
     let out = "";
     for (const line of lines) {
@@ -162,7 +176,8 @@ export class Round {
   #ftraceHead(line: string): Head {
     const match = FTRACE_HEAD.exec(line);
     if (match === null) throw new Error(`no line of a round: ${line}`);
-    const [all, comm = "", task = "", columns = "", seconds = ""] = match;
+    const [all, comm = "", task = "", columns = "", printed = ""] = match;
+    const seconds = String(printed.length < 10 ? AFTER_BOOT + Number(printed) : Number(printed));
     const before = `${comm}-`;
     const between = `${FIRST_TASK}  ${columns}`;
     const places: Patch[] = [
