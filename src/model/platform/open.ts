@@ -1,6 +1,6 @@
 import { deviceName } from "../../operation/platform/arguments.js";
 import type { PlatformDeviceRef, VfioIoctl } from "../../operation/platform/call.js";
-import { VFIO } from "../../operation/platform/requests.js";
+import { requestNumbered, VFIO } from "../../operation/platform/requests.js";
 import { is, isKnown, type Known, knownValue, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { readable, shortage, unknownStructure } from "./argument.js";
@@ -54,7 +54,7 @@ export const LEFT_BEHIND = platformRule(
 const PAGE = 4096;
 
 export function getDevice(x: Trial, s: PlatformState, call: VfioIoctl, group: Group): void {
-  const name = deviceName({ number: VFIO.GROUP_GET_DEVICE_FD, name: "", generic: false }, call.argument);
+  const name = deviceName(requestNumbered(VFIO.GROUP_GET_DEVICE_FD), call.argument);
   if (name === undefined && call.argument.kind !== "bytes" && call.argument.kind !== "bad") {
     unnamed(x, s, call, group);
     return;

@@ -9,7 +9,7 @@ import { TaskTable } from "../tasks.js";
 import type { ApCall } from "./call.js";
 import { canCause, endsBySilence, explainsLog, isStray, named, repeatsLast } from "./causes.js";
 import { type ApEffect, bracketKinds } from "./effect.js";
-import { decimalField, decodeApEffect, isApEffect, wordField } from "./effect-decode.js";
+import { decimalField, decodeApEffect, wordField } from "./effect-decode.js";
 import type { FileObject } from "./file.js";
 import { CrycbLog, decodeRefusal } from "./log-decode.js";
 import { hasStructure, readStructure, type Structure, structuredCommand, withStructure } from "./structures.js";
@@ -288,7 +288,7 @@ export class ApAssembler {
         this.pqapExit(event);
         return;
       default:
-        if (isApEffect(event.name)) this.effect(event);
+        this.effect(event);
     }
   }
 

@@ -27,12 +27,7 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["scan_complete", (e) => decodeConfiguration(e, "scan_complete")],
 ]);
 
-/** Whether a probe of that name is an effect of the AP vocabulary (probes.md). */
-export function isApEffect(name: string): boolean {
-  return decoders.has(name);
-}
-
-/** The effect that a probe line shows; undefined where it lacks a key or a value cannot be read. */
+/** The effect of the AP vocabulary that a probe line shows; undefined for any other probe, and where a key or a value cannot be read. */
 export function decodeApEffect(event: ProbeEvent): ApEffect | undefined {
   return decoders.get(event.name)?.(event);
 }

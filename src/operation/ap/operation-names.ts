@@ -22,3 +22,15 @@ export function namesOf(attribute: Attribute): OperationNames {
   operationNames.set(text, names);
   return names;
 }
+
+const ioctlNames = new Map<string, string>();
+
+/** What an ioctl is named, for people; put together once, for the same reason. */
+export function ioctlName(request: string): string {
+  const known = ioctlNames.get(request);
+  if (known !== undefined) return known;
+  const name = `ioctl ${request}`;
+  if (ioctlNames.size >= MAX_NAMES) ioctlNames.clear();
+  ioctlNames.set(Buffer.from(request, "latin1").toString("latin1"), name);
+  return name;
+}

@@ -11,7 +11,7 @@ import type { FileObject } from "./file.js";
 import { contradicts, mayBeKnown, numberOfDescriptor, plainDescriptor, plainlyNames } from "./file-arguments.js";
 import { moduleCall } from "./module-call.js";
 import { closedOnExec, inherited, type OpenMode, openMode } from "./open-mode.js";
-import { namesOf } from "./operation-names.js";
+import { ioctlName, namesOf } from "./operation-names.js";
 import { deviceRequest, requestIs, vmChange } from "./requests.js";
 
 export type { DecodedCall } from "./decoded-call.js";
@@ -236,7 +236,7 @@ export class SyscallDecoder {
       case "device":
         return {
           call: { kind: "device-ioctl", device: object.ref, request: deviceRequest(request), command: request },
-          name: `ioctl ${request}`,
+          name: ioctlName(request),
         };
       case "attribute":
       case "vcpu":

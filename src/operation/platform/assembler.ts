@@ -358,7 +358,7 @@ export class PlatformAssembler {
       process: this.tasks.get(event.tid).process.id,
     };
     const whole = this.syscalls.withArgument(call, probed.argument, this.tasks.get(event.tid));
-    const operation = this.start({ call: whole, name: `ioctl ${request.name}` }, event, {
+    const operation = this.start({ call: whole, name: request.operation }, event, {
       kind: "unknown",
       reason: "the call did not return",
     });

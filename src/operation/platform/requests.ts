@@ -55,6 +55,8 @@ export interface Request {
   readonly number: number;
   /** For people. */
   readonly name: string;
+  /** The operation that it is, put together once: it is counted by this name. */
+  readonly operation: string;
   /** The virtual file system answers it for every file (FIOCLEX, FIONBIO ...). */
   readonly generic: boolean;
 }
@@ -83,23 +85,26 @@ const cache = new Map<string, Request>();
 export function requestOf(text: string): Request {
   const known = cache.get(text);
   if (known !== undefined) return known;
-  const request = parse(text);
+  const read = parse(text);
   if (cache.size >= 1024) cache.clear();
-  cache.set(Buffer.from(text, "latin1").toString("latin1"), request);
-  return request;
+  cache.set(Buffer.from(text, "latin1").toString("latin1"), read);
+  return read;
 }
 
 function parse(text: string): Request {
   for (const name of text.split(" or ")) {
     const number = byName.get(name);
-    if (number !== undefined) return { number, name, generic: false };
+    if (number !== undefined) return request(number, name, false);
   }
   const number = text.startsWith("_IOC(") ? codeOf(text) : numberOf(text);
   const vfio = number === undefined ? -1 : canonical(number);
   const names = NAMES[vfio - FIRST];
-  if (names !== undefined) return { number: vfio, name: names[0] ?? text, generic: false };
-  const generic = GENERIC.has(text) || (number !== undefined && GENERIC_NUMBERS.has(number));
-  return { number: vfio, name: text.slice(0, 80), generic };
+  if (names !== undefined) return request(vfio, names[0] ?? text, false);
+  return request(vfio, text.slice(0, 80), GENERIC.has(text) || (number !== undefined && GENERIC_NUMBERS.has(number)));
+}
+
+function request(number: number, name: string, generic: boolean): Request {
+  return { number, name, operation: `ioctl ${name}`, generic };
 }
 
 /** Name of a canonical number, for lines that give only the number. */

@@ -176,7 +176,7 @@ export class SyscallDecoder {
         made,
         process: task.process.id,
       },
-      name: `ioctl ${request.name}`,
+      name: request.operation,
     };
   }
 

@@ -78,15 +78,15 @@ describe("the undo log", () => {
     const [first, second] = world.cells;
     world.perform(["set", 0, 1]);
     const mark = world.journal.mark();
-    expect(world.journal.touched(mark).size).toBe(0);
+    expect(world.journal.touched(mark).objects.length).toBe(0);
     world.perform(["set", 1, 1]);
     world.perform(["add", 0, 3]);
-    expect([...world.journal.touched(mark)]).toEqual([second, world.map]);
-    expect([...world.journal.touched()]).toEqual([first, second, world.map]);
+    expect([...world.journal.touched(mark).once()]).toEqual([second, world.map]);
+    expect([...world.journal.touched().once()]).toEqual([first, second, world.map]);
     // The same value again is no change.
     world.journal.commit();
     world.perform(["set", 1, 1]);
-    expect(world.journal.touched().size).toBe(0);
+    expect(world.journal.touched().objects.length).toBe(0);
     const kept = world.copy();
     world.journal.rollback();
     expect(world.copy()).toEqual(kept);
