@@ -184,16 +184,19 @@ function unknownMask(x: Trial, s: ApState, name: MaskName, call: AttributeWrite,
   if (text !== undefined) {
     const parsed = parseMaskWrite(text, mask.emptyMask);
     if (x.refuse(!parsed.ok, "EINVAL", MASK_1, GRAMMAR_M)) return;
-    if (x.observedSuccess === false || (asked !== undefined && asked.rc !== 0)) {
-      if (!x.refuse(asked === undefined ? "unknown" : asked.rc !== 0, "EBUSY", MASK_2)) x.returns(call.length, MASK_2);
+    // MASK-2: only a write that may set a bit asks the driver, and in aqic-v9 none does.
+    const sets = parsed.ok && !mask.isEmpty(mask.minus(parsed.value, s.host[name].ones));
+    const refused = asked !== undefined ? asked.rc !== 0 : s.parameters.dynamic && sets ? "unknown" : false;
+    if (x.refuse(refused, "EBUSY", MASK_2)) return;
+    if (x.observedSuccess === false) {
+      x.returns(call.length, MASK_2);
       return;
     }
-    const none = parseMaskWrite(text, mask.emptyMask);
     const all = parseMaskWrite(text, mask.fullMask);
     // A relative write sets or clears the bits it names; the others stay as they were, unknown.
-    if (none.ok && all.ok) {
-      const ones = mask.or(none.value, mask.and(all.value, s.host[name].ones));
-      const maybe = mask.and(mask.minus(all.value, none.value), s.host[name].maybe);
+    if (parsed.ok && all.ok) {
+      const ones = mask.or(parsed.value, mask.and(all.value, s.host[name].ones));
+      const maybe = mask.and(mask.minus(all.value, parsed.value), s.host[name].maybe);
       s.journal.set(s.host, name, partial(ones, maybe));
       reviseBindings(x, s);
       stored(x, call);
