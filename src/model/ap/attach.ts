@@ -1,5 +1,5 @@
 import type { ApCall } from "../../operation/ap/call.js";
-import { noBits, unknownBits } from "../core/bits.js";
+import { joinBits, noBits, unknownBits } from "../core/bits.js";
 import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
@@ -10,6 +10,7 @@ import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { resetQueues, resetSet } from "./reset.js";
 import { initShadow } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev } from "./state.js";
+import { Hang } from "./table.js";
 
 export const MDEV_6 = configRule(
   "MDEV-6",
@@ -109,7 +110,7 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   const masks = x.peek("apcb_set");
   const notice = x.bracketList().some((seen) => seen.kind === "mdev_set_kvm");
   if (!notice && masks === undefined) {
-    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) maybeNotified(s, m, vm);
+    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) maybeNotified(x, s, m, vm);
     return;
   }
   const own = vm === undefined ? undefined : guestByVm(s, vm);
@@ -153,13 +154,30 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
 }
 
 /** KVM-7: the notification may have come unseen: to a guest that has no hook yet. */
-function maybeNotified(s: ApState, m: Mdev, vm: number | undefined): void {
+function maybeNotified(x: Trial, s: ApState, m: Mdev, vm: number | undefined): void {
+  if (!maybeReloaded(x, s, m)) return;
   s.journal.set(m, "kvm", unknown);
   for (const guest of s.guests.values()) {
     if (guest.hook !== null || (vm !== undefined && guest.vm !== undefined && guest.vm !== vm)) continue;
     s.journal.set(guest, "hook", oneOf<Mdev | null>([null, m]));
     for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
   }
+}
+
+/** The shadow may be what the guest that came was given; false if none can have come, as the call returned (ASG-6). */
+function maybeReloaded(x: Trial, s: ApState, m: Mdev): boolean {
+  const { shApm, shAqm, shAdm } = m;
+  try {
+    if (s.parameters.dynamic) initShadow(x, s, m);
+    else copyMatrix(s, m);
+  } catch (error) {
+    if (!(error instanceof Hang) || x.operation.result.kind === "unknown") throw error;
+    return false;
+  }
+  s.journal.set(m, "shApm", joinBits(shApm, m.shApm));
+  s.journal.set(m, "shAqm", joinBits(shAqm, m.shAqm));
+  s.journal.set(m, "shAdm", joinBits(shAdm, m.shAdm));
+  return true;
 }
 
 /** aqic-v9: what the guest is given is the matrix of the moment; its "shadow" here is what it was given. */
@@ -182,7 +200,10 @@ export function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
 export function setGuest(x: Trial, s: ApState, call: Extract<ApCall, { kind: "guest-set" }>): void {
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
   if (line?.kind === "mdev_set_kvm") notified(x, s, mdevAt(s, line.mdev), call.vm?.id);
-  else if (s.parameters.old && call.vm !== undefined && call.change !== "add") {
+  else if (s.parameters.old && call.change !== "remove" && !x.certain("mdev_set_kvm")) {
+    for (const m of s.mdevs.values()) if (m.open !== false && m.kvm === null) maybeNotified(x, s, m, call.vm?.id);
+  }
+  if (line === undefined && s.parameters.old && call.vm !== undefined && call.change !== "add") {
     for (const m of s.mdevs.values()) {
       if (isKnown(m.kvm) && m.kvm !== null && m.kvm.vm === call.vm.id)
         withdraw(x, s, m, m.kvm, call.change === "remove");

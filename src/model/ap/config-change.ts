@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApMasks } from "../../operation/ap/effect.js";
-import { type Bits, difference, exactly, intersection, intersects, same, unknownBits } from "../core/bits.js";
+import { Bits, difference, exactly, intersection, intersects, same, unknownBits } from "../core/bits.js";
 import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, masked, shadowOf } from "./apcb.js";
@@ -45,8 +45,8 @@ export const CFG_4 = configRule(
   V61,
 );
 
-/** CFG-1 to CFG-3. */
-export function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMasks): void {
+/** CFG-1 to CFG-3. `told`: whether the line of the change itself is there; else the lines of its effects may not be. */
+export function configurationChanged(x: Trial, s: ApState, before: ApMasks, after: ApMasks, told: boolean): void {
   x.by(CFG_1);
   const { host } = s;
   const now = { apm: exactly(after.apm), aqm: exactly(after.aqm), adm: exactly(after.adm) };
@@ -61,13 +61,16 @@ export function configurationChanged(x: Trial, s: ApState, before: ApMasks, afte
     takeOver(s, now);
     removePosted(x, s, before, after);
     x.by(CFG_3);
-    s.journal.set(host, "apAdd", exactly(mask.minus(after.apm, before.apm)));
-    s.journal.set(host, "aqAdd", exactly(mask.minus(after.aqm, before.aqm)));
+    // The line at the end may have the new block twice (SCAN-1): what was added is not known then.
+    const added = (old: mask.Mask, now: mask.Mask): Bits =>
+      told || !mask.sameMask(old, now) ? exactly(mask.minus(now, old)) : new Bits(mask.emptyMask, now);
+    s.journal.set(host, "apAdd", added(before.apm, after.apm));
+    s.journal.set(host, "aqAdd", added(before.aqm, after.aqm));
     return;
   }
   for (const m of newestFirst(x, s)) removeFrom(x, s, m, before, after);
   adoptStrangers(x, s);
-  add(x, s, before, after);
+  add(x, s, before, after, told);
   takeOver(s, now);
 }
 
@@ -151,7 +154,7 @@ function removeFrom(x: Trial, s: ApState, m: Mdev, old: ApMasks, now: ApMasks): 
 }
 
 /** CFG-3, CFG-4. */
-function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
+function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks, told: boolean): void {
   let apm = mask.minus(now.apm, old.apm);
   const aqm = mask.minus(now.aqm, old.aqm);
   const adm = mask.minus(now.adm, old.adm);
@@ -160,7 +163,7 @@ function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks): void {
   let any = not(is(s.host.hiddenMdevs, 0));
   for (const m of newestFirst(x, s)) any = or(any, is(m.present, true));
   if (any === false) return;
-  apm = filterByType(x, apm, aqm, any);
+  apm = filterByType(x, apm, aqm, told ? any : "unknown");
   for (const m of newestFirst(x, s)) {
     s.journal.set(m, "apmAdd", intersection(m.apm, exactly(apm)));
     s.journal.set(m, "aqmAdd", intersection(m.aqm, exactly(aqm)));

@@ -135,6 +135,11 @@ export function skipHost(x: Trial, queue: Queue): void {
   }
 }
 
+/** The polls of a reset whose ZAPQ is not recorded; an AQIC that follows is not part of it (RST-1, RST-4). */
+export function skipPolls(x: Trial, queue: Queue): void {
+  while (x.peek("hw_tapq")?.apqn === queue.apqn) x.skip();
+}
+
 /** IRQ-8. */
 function waitForClear(x: Trial, s: ApState, queue: Queue): void {
   for (let poll = 1; poll <= MAX_WAITS; poll++) {

@@ -5,7 +5,7 @@ import type { Refusal } from "../../operation/ap/log-decode.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { disable, seenStatus, unseenStatus } from "./disable.js";
-import { free, unpin, unregister } from "./free.js";
+import { forgetCounts, free, unpin, unregister } from "./free.js";
 import { pointerFits } from "./guests.js";
 import { CODES, canAnswerEnable, IRQ_12, learnEnable } from "./hardware.js";
 import { AQIC_4, addLeak, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
@@ -262,11 +262,15 @@ function register(x: Trial, s: ApState, guest: Guest, { isc, answer }: EnableReq
   if (effect !== undefined && effect.rc < 0) return effect.rc;
   if (effect === undefined && failedUnseen(x, s, answer)) return ENODEV;
   if (isc === 0) x.by(GISC_3);
-  countGisc(s, guest, isc, 1);
+  if (effect !== undefined || x.certain("gisc_register") || !s.parameters.old) countGisc(s, guest, isc, 1);
+  else forgetCounts(s, guest);
   return effect?.rc ?? (isKnown(nisc) ? nisc : undefined);
 }
 
-/** GISC-4: a registration that is not recorded can have failed where the guest got, or may have got, response code 08. */
+/**
+ * GISC-4: a registration that is not recorded can have failed where the guest got, or may have got, response code 08. The
+ * old profiles go on as if it had not: whether it counts is not known there.
+ */
 function failedUnseen(x: Trial, s: ApState, answer: number | undefined): boolean {
   if (s.parameters.old || x.certain("gisc_register")) return false;
   if (answer !== undefined && answer !== madeStatus(0x08)) return false;

@@ -95,7 +95,7 @@ function freeIsc(
     );
     if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
     const settled = seen !== undefined || x.certain("gisc_unregister");
-    if (!settled) for (const holder of holders(s, queue)) forgetCounts(s, holder);
+    if (!settled) for (const holder of holders(s, queue)) forgetFreed(s, holder);
     s.journal.set(queue, "savedIsc", settled ? null : unknown);
     return;
   }
@@ -188,7 +188,7 @@ export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
   if (savedIsc !== null) {
     const seen = x.maybe("gisc_unregister", () => undefined);
     if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
-    else if (!x.certain("gisc_unregister")) for (const holder of holders(s, queue)) forgetCounts(s, holder);
+    else if (!x.certain("gisc_unregister")) for (const holder of holders(s, queue)) forgetFreed(s, holder);
     s.journal.set(queue, "savedIsc", seen !== undefined ? null : unknown);
   }
   if (savedNib !== null) {
@@ -208,22 +208,27 @@ function holders(s: ApState, queue: Queue): readonly Guest[] {
 }
 
 /** A line shows which guest an ISC was unregistered at. */
-function unregistered(s: ApState, pointer: string, isc: number): void {
+export function unregistered(s: ApState, pointer: string, isc: number): void {
   const guest = guestByPointer(s, pointer);
   if (guest !== undefined) countGisc(s, guest, isc, -1);
 }
 
-/** A line shows that a page was unpinned; in whose container is known only where it is known who holds it. */
-function unpinned(s: ApState, queue: Queue, key: string): void {
-  const guests = holders(s, queue);
+/** A line shows that a page was unpinned; in whose container is known only where it is known for which queue, and who holds it. */
+export function unpinned(s: ApState, queue: Queue | undefined, key: string): void {
+  const guests = queue === undefined ? [...s.guests.values()] : holders(s, queue);
   const [only] = guests;
   if (guests.length === 1 && only !== undefined) countPin(s, only, key, -1);
   else for (const guest of guests) forgetPins(s, guest);
 }
 
-/** How often the ISCs of a guest are registered is not known any more, unless none was. */
-function forgetCounts(s: ApState, guest: Guest): void {
+/** How often the ISCs of a guest are registered is not known any more, after one that was may have been unregistered. */
+function forgetFreed(s: ApState, guest: Guest): void {
   if (isKnown(guest.gisc) && guest.gisc.every((count) => count === 0)) return;
+  forgetCounts(s, guest);
+}
+
+/** How often the ISCs of a guest are registered is not known. */
+export function forgetCounts(s: ApState, guest: Guest): void {
   s.journal.set(guest, "gisc", unknown);
   s.journal.set(guest, "alertMask", unknown);
 }

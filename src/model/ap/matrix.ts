@@ -8,8 +8,9 @@ import { commitIf, learnPassed, linkedTo, refilter, refilterControl, reserved, s
 import { parseNumber } from "./numbers.js";
 import { ALL, configRule, V9, V12, V12_V61, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
-import { type Candidate, PLUG_4, resetQueues } from "./reset.js";
+import { PLUG_4, resetQueues } from "./reset.js";
 import { RST_10 } from "./reset-rules.js";
+import type { Candidate } from "./reset-untold.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";

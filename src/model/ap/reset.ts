@@ -5,13 +5,14 @@ import { and, is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
-import { disable, skipHost } from "./disable.js";
+import { disable, skipHost, skipPolls } from "./disable.js";
 import { free, freeIfSeen } from "./free.js";
 import { learnReset, learnTest, sawStatus } from "./hardware.js";
 import { crash } from "./ledger.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { INV_20, INV_21, RST_8, RST_9 } from "./reset-rules.js";
+import { type Candidate, resetsUntold, resetUntold } from "./reset-untold.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, responseCode, statusText } from "./status.js";
 import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
@@ -80,12 +81,6 @@ const EIO = -5;
 /** Every caller asks for one repetition (RST-1, RST-2). */
 const RETRY = 1;
 
-/** A queue that is reset, or may be where it is not known whether it belongs to the set. */
-export interface Candidate {
-  readonly queue: Queue;
-  readonly certain: boolean;
-}
-
 /**
  * The queues that a reset of an mdev reaches, in its order (RST-6).
  * @throws Hang where a look-up never ends.
@@ -148,6 +143,10 @@ export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate
   x.by(RST_4, RST_6, RST_8, NOND_8, QUEUE_10);
   const { result } = x.operation;
   const implied = x.operation.call.kind === "device-ioctl" && result.kind === "value" ? 0 : undefined;
+  if (resetsUntold(x, s)) {
+    resetUntold(x, s, candidates, (queue) => resetOne(x, s, queue, implied));
+    return implied;
+  }
   let answer: ResetAnswer = 0;
   const open = [...candidates];
   while (open.length > 0) {
@@ -209,7 +208,7 @@ export function resetOld(x: Trial, s: ApState, queue: Queue, implied?: number): 
   x.by(RST_1);
   const seen = x.certain("hw_zapq") || x.peek("hw_zapq")?.apqn === queue.apqn;
   const expected = seen ? resetOldSeen(x, s, queue) : implied;
-  if (!seen) skipHost(x, queue);
+  if (!seen) skipPolls(x, queue);
   return resetLine(x, s, queue, expected);
 }
 
@@ -247,7 +246,8 @@ function nextCandidate(x: Trial, open: readonly Candidate[]): number {
 }
 
 function isObserved(x: Trial, queue: Queue): boolean {
-  return x.peek("hw_zapq")?.apqn === queue.apqn || x.ahead("reset_queue", () => true)?.apqn === queue.apqn;
+  const instruction = x.peek("hw_zapq") ?? x.peek("hw_aqic") ?? x.peek("hw_tapq");
+  return instruction?.apqn === queue.apqn || x.ahead("reset_queue", () => true)?.apqn === queue.apqn;
 }
 
 /**

@@ -42,7 +42,7 @@ function queuesShown(x: Trial): readonly number[] {
 export function queuesReset(x: Trial): readonly number[] {
   const shown = new Set<number>();
   for (const line of x.rest()) {
-    if (line.kind === "hw_zapq" || line.kind === "reset_queue") shown.add(line.apqn);
+    if (line.kind === "hw_zapq" || line.kind === "hw_aqic" || line.kind === "reset_queue") shown.add(line.apqn);
   }
   return [...shown];
 }

@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApEffect, ApMasks } from "../../operation/ap/effect.js";
-import { exactly, has, intersects, isEmpty, noBits } from "../core/bits.js";
+import { exactly, has, intersects, isEmpty, isExact, joinBits, noBits } from "../core/bits.js";
 import { and, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, refilter, refilterControl, shadowOf } from "./apcb.js";
@@ -80,7 +80,7 @@ export function scan(x: Trial, s: ApState): void {
     hangs(x, s);
     return;
   }
-  if (news !== undefined) configurationChanged(x, s, news.before, news.after);
+  if (news !== undefined) configurationChanged(x, s, news.before, news.after, changed !== undefined);
   else x.by(SCAN_7);
   queuesOfScan(x, s);
   if (news === undefined) return;
@@ -136,13 +136,22 @@ export function queueCame(x: Trial, s: ApState, apqn: number): void {
   const queue = queueAt(s, apqn);
   if (isReserved(s, apqn) === true) x.differs("no probe: the queue is reserved", "queue_probe", DRV_1);
   else if (queue.driver === "vfio_ap") x.differs("no probe: the queue is bound", "queue_probe", DRV_1);
+  changeUntold(x, s);
   probe(x, s, queue);
 }
 
 /** A queue device that went by itself: a scan without another configuration found it gone, or the module was unloaded. */
 export function queueWent(x: Trial, s: ApState, apqn: number): void {
   x.by(SCAN_3, SCAN_7);
+  changeUntold(x, s);
   leave(x, s, queueAt(s, apqn), "absent");
+}
+
+/** SCAN-1: where no line tells of a changed configuration, its commits are all that shows it before queues come and go. */
+function changeUntold(x: Trial, s: ApState): void {
+  if (!s.parameters.dynamic || x.observability.sees("cfg_changed")) return;
+  for (const m of newestFirst(x, s)) commitIf(x, s, m, "unknown", shadowOf(m));
+  adoptStrangers(x, s);
 }
 
 /** SCAN-2, SCAN-3: queue devices that went and came, in the recorded order. */
@@ -252,6 +261,11 @@ function completePosted(x: Trial, s: ApState): void {
     x.by(SCAN_5);
     const before = shadowOf(m);
     let entered: Tri = false;
+    if (!isExact(host.apAdd) || !isExact(host.aqAdd)) {
+      entered = "unknown";
+      s.journal.set(m, "shApm", joinBits(m.shApm, m.apm));
+      s.journal.set(m, "shAqm", joinBits(m.shAqm, m.aqm));
+    }
     for (const apid of mask.bitsOf(mask.and(host.apAdd.ones, m.apm.ones))) {
       entered = or(tryAdapter(x, s, m, apid), entered);
     }

@@ -10,7 +10,7 @@ import { gone } from "./queue-life.js";
 import { queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { link } from "./table.js";
-import { forgetRegistration } from "./widen.js";
+import { forgetRegistration, widenInterrupts } from "./widen.js";
 
 /**
  * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects
@@ -56,10 +56,6 @@ function takeEffect(s: ApState, effect: ApEffect): void {
       forgetRegistration(s, queueAt(s, effect.apqn));
       sawStatus(s, queueAt(s, effect.apqn), effect.status);
       break;
-    case "gisc_register":
-    case "gisc_unregister":
-      forgetLedger(s, effect.kvm);
-      break;
     case "queue_probe":
       came(s, effect.apqn);
       break;
@@ -72,12 +68,14 @@ function takeEffect(s: ApState, effect: ApEffect): void {
       break;
     case "pin_pages":
     case "unpin_pages":
-      forgetAllPins(s);
+    case "gisc_register":
+    case "gisc_unregister":
+    case "hw_aqic":
+      widenInterrupts(s);
       break;
     case "cfg_changed":
     case "scan_complete":
     case "dma_unmap":
-    case "hw_aqic":
     case "hw_tapq":
       break;
   }
@@ -129,26 +127,6 @@ function attach(s: ApState, m: Mdev, guest: Guest | undefined): void {
 function resetCode(rc: number): Known<number> {
   if (rc === 0) return 0;
   return rc === -16 ? oneOf([1, 2, 3, 4]) : oneOf([5, 0xff]);
-}
-
-function forgetLedger(s: ApState, kvm: string): void {
-  const guest = guestByPointer(s, kvm);
-  if (guest === undefined) return;
-  s.journal.set(guest, "gisc", unknown);
-  s.journal.set(guest, "alertMask", unknown);
-  s.journal.set(guest, "leaks", unknown);
-  s.journal.set(guest, "pins", unknown);
-}
-
-function forgetAllPins(s: ApState): void {
-  for (const guest of s.guests.values()) s.journal.set(guest, "pins", unknown);
-  for (const queue of s.queues.values()) {
-    if (queue.driver !== "vfio_ap") continue;
-    s.journal.set(queue, "savedNib", unknown);
-    s.journal.set(queue, "savedIsc", unknown);
-    s.journal.set(queue, "heldBy", unknown);
-    if (s.parameters.profile === "aqic-v9") s.journal.set(queue, "owner", unknown);
-  }
 }
 
 function came(s: ApState, apqn: number): void {

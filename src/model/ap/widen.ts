@@ -1,7 +1,8 @@
 import { emptyMask } from "../../event/mask.js";
 import { Bits, possible, unknownBits } from "../core/bits.js";
-import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
+import { is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { forgetSaved } from "./ledger.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 
 /**
@@ -11,6 +12,7 @@ import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 export function forgetUnseen(x: Trial, s: ApState): void {
   if (scansUnseen(x, s)) widenScans(s);
   if (callsUnseen(x, s)) widenCalls(x, s);
+  if (pqapsUnseen(x)) widenInterrupts(s);
 }
 
 /** Whether a scan may change something without a line that tells it. */
@@ -25,18 +27,45 @@ export function callsUnseen(x: Trial, s: ApState): boolean {
 }
 
 /**
+ * Whether a guest's PQAP may register or free something without a line: where the instruction itself leaves none, it
+ * shows in what it pins and registers, unpins and unregisters (IRQ-1, IRQ-10).
+ */
+function pqapsUnseen({ observability }: Trial): boolean {
+  if (observability.sees("pqap_entry")) return false;
+  const enables = observability.sees("pin_pages") || observability.sees("gisc_register");
+  const disables = observability.sees("unpin_pages") || observability.sees("gisc_unregister");
+  return !enables || !disables;
+}
+
+/**
  * Lines were lost: scans and intercepted PQAPs that leave no other trace may have run. What they can change is not known
  * any more; what calls change (matrices, masks, guests of mdevs) is, as calls were recorded elsewhere.
  */
 export function widen(s: ApState): void {
   widenScans(s);
   for (const queue of s.queues.values()) forgetRegistration(s, queue);
+  forgetLedgers(s);
+}
+
+function forgetLedgers(s: ApState): void {
   for (const guest of s.guests.values()) {
     s.journal.set(guest, "gisc", unknown);
     s.journal.set(guest, "alertMask", unknown);
     s.journal.set(guest, "pins", unknown);
     s.journal.set(guest, "leaks", unknown);
   }
+}
+
+/** A guest's PQAP may have run: what is registered for the queues of vfio_ap, and pinned, is not known any more. */
+export function widenInterrupts(s: ApState): void {
+  for (const queue of s.queues.values()) {
+    if (is<QueueDriver>(queue.driver, "vfio_ap") === false) continue;
+    forgetSaved(s, queue);
+    s.journal.set(queue, "irq", unknown);
+    // AQIC-10: a guest's AQIC makes the queue point to its mdev.
+    if (s.parameters.profile === "aqic-v9") s.journal.set(queue, "owner", unknown);
+  }
+  forgetLedgers(s);
 }
 
 /** A scan may have run: it takes queues away and makes new ones, changes the configuration, and so the shadows. */
@@ -85,9 +114,7 @@ function blurMasks(s: ApState, guest: Guest): void {
 /** What is registered for a queue, and how its last reset ended, is not known. */
 export function forgetRegistration(s: ApState, queue: Queue): void {
   s.journal.set(queue, "resetRc", unknown);
-  s.journal.set(queue, "savedIsc", unknown);
-  s.journal.set(queue, "savedNib", unknown);
-  s.journal.set(queue, "heldBy", unknown);
+  forgetSaved(s, queue);
   s.journal.set(queue, "irq", unknown);
 }
 
