@@ -91,10 +91,16 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
     if (x.observedSuccess !== false) strangerOpens(x, s, call, guest);
     return;
   }
-  attach(x, s, m, guest ?? newGuest(s, pointer, call.vm?.id));
+  attach(x, s, m, guest ?? anyGuest(x, s));
   expectSetKvm(x, m, guest, 0);
   x.succeeds(MDEV_6, KVM_6);
   opened(s, call, m, group);
+}
+
+/** Nothing names the guest that an mdev was given: any that has none, or one that was not met yet. */
+function anyGuest(x: Trial, s: ApState): Guest {
+  const free = [...s.guests.values()].filter((guest) => guest.live && is<Mdev | null>(guest.hook, null) !== false);
+  return free[x.choose(free.length + 1)] ?? newGuest(s, undefined, undefined);
 }
 
 /** MDEV-6, KVM-7: the open succeeds with or without a guest; a VM that another mdev uses is refused unseen. */

@@ -199,6 +199,7 @@ function pin(x: Trial, iova: Word, answer: number | undefined): boolean {
     NIB_4,
   );
   if (seen !== undefined) return seen.rc === 1;
+  if (answer === undefined) return x.choose(2) === 0;
   return answer !== madeStatus(0x06) || x.choose(2) === 1;
 }
 

@@ -1,8 +1,8 @@
 import { unknownBits } from "../core/bits.js";
-import { unknown } from "../core/known.js";
+import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { type FactSet, factsOfHost } from "./guest-facts.js";
-import { type ApState, Guest } from "./state.js";
+import { type ApState, Guest, type VcpuTask } from "./state.js";
 
 /** The live guest with that kvm pointer, the newest one where a pointer was used again. */
 export function guestByPointer(s: ApState, pointer: string): Guest | undefined {
@@ -37,7 +37,17 @@ export function guestOf(s: ApState, pointer: string | undefined, vm: number | un
     if (vm !== undefined && byPointer.vm === undefined) s.journal.set(byPointer, "vm", vm);
     return byPointer;
   }
-  return pointer === undefined && vm === undefined ? undefined : newGuest(s, pointer, vm);
+  if (pointer === undefined && vm === undefined) return undefined;
+  unsettleNameless(s);
+  return newGuest(s, pointer, vm);
+}
+
+/** A guest that is named for the first time can be one that only its tasks had shown before: whose they are is open then. */
+function unsettleNameless(s: ApState): void {
+  for (const task of s.vcpus.values()) {
+    const { guest } = task;
+    if (isKnown(guest) && guest.pointer === undefined && guest.vm === undefined) forgetTask(s, task);
+  }
 }
 
 /** A guest seen for the first time: unless its VM was just made, it may have an mdev already. */
@@ -90,7 +100,10 @@ export function mayBeAnother(x: Trial, s: ApState, guest: Guest): void {
     journal.set(guest, field, unknown);
   }
   for (const task of s.vcpus.values()) {
-    if (task.guest !== guest) continue;
-    for (const field of ["guest", "apie", "aiv"] as const) journal.set(task, field, unknown);
+    if (task.guest === guest) forgetTask(s, task);
   }
+}
+
+function forgetTask(s: ApState, task: VcpuTask): void {
+  for (const field of ["guest", "apie", "aiv"] as const) s.journal.set(task, field, unknown);
 }

@@ -223,8 +223,8 @@ function fresh(s: ApState, queue: Queue, madeNow: boolean): void {
   journal.set(queue, "driver", "vfio_ap");
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);
-  journal.set(queue, "next", null);
-  journal.set(queue, "at", null);
+  // What stood there before, where its end was not seen.
+  removeNode(s, queue);
   journal.set(queue, "resetRc", 0);
   clearSaved(s, queue);
   journal.set(queue, "irq", unknown);
@@ -388,6 +388,7 @@ export function gone(s: ApState, queue: Queue, after: Known<QueueDriver>): void 
   if (after === "absent") journal.set(queue, "order", 0);
   journal.set(queue, "linked", null);
   journal.set(queue, "owner", null);
+  removeNode(s, queue);
   journal.set(queue, "dangling", false);
   clearSaved(s, queue);
   journal.set(queue, "irq", unknown);
