@@ -50,10 +50,8 @@ export function open(x: Trial, s: ApState, call: Open): void {
   }
   const there = exists(x, s, call.attribute);
   // Where the directory is missing too, an open with O_CREAT gets no further than the look-up: ENOENT.
-  if (x.refuse(not(there), call.create ? ["EACCES", "ENOENT"] : "ENOENT", SYSFS)) {
-    learnAbsent(s, call.attribute, there);
-    return;
-  }
+  // What is not there need not be gone: an mdev whose removal waits has no files any more (MDEV-4).
+  if (x.refuse(not(there), call.create ? ["EACCES", "ENOENT"] : "ENOENT", SYSFS)) return;
   if (x.refuse(mode !== "both" && call.access !== mode, "EACCES", SYSFS)) return;
   x.succeeds(SYSFS);
   learnPresent(s, call.attribute);
@@ -105,12 +103,6 @@ function busFileExists(s: ApState, name: string): Tri {
   if (s.parameters.profile === "linux-6.1") return true;
   if (name === "bindings" || name === "scans") return "unknown";
   return s.parameters.dynamic || (name !== "ap_adapter_mask" && name !== "ap_max_adapter_id") ? true : "unknown";
-}
-
-function learnAbsent(s: ApState, attribute: Attribute, there: Tri): void {
-  if (attribute.on !== "mdev" || there !== "unknown") return;
-  const m = mdevAt(s, attribute.uuid);
-  if (!m.removing) s.journal.set(m, "present", false);
 }
 
 function learnPresent(s: ApState, attribute: Attribute): void {

@@ -146,36 +146,52 @@ export function shadowOf(m: Mdev): ShadowBefore {
 
 /**
  * COMMIT(m), if the shadow changed: one apcb_set with the three shadow masks for an mdev with a guest. What is not known
- * of the shadow, or of the guest, follows from whether the event is seen.
+ * of the shadow, or of the guest, follows from whether the event is seen. Returns whether the shadow changed, as far as
+ * that tells.
  */
-export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: ShadowBefore): void {
+export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: ShadowBefore): Tri {
   if (m.tainted !== undefined) {
     x.maybe("apcb_set", () => undefined);
-    return;
+    return changed;
   }
-  if (changed === false || m.kvm === null) return;
+  if (changed === false || m.kvm === null) return changed;
   if (changed === true && isKnown(m.kvm)) {
     commit(x, s, m);
-    return;
+    return true;
   }
-  const seen = x.maybe("apcb_set", (effect) => setDiffers(s, m, effect) ?? ofLater(x) ?? ofStranger(x, s, m));
+  const seen = x.maybe("apcb_set", (effect) => setDiffers(s, m, effect) ?? ofLater(x, effect) ?? ofStranger(x, s, m));
   if (seen !== undefined) {
     adopt(x, s, m, seen);
     logged(x, s, m);
-    return;
+    return true;
   }
   if (!x.certain("apcb_set")) {
     blurGuest(s, m);
-    return;
+    return changed;
   }
   // Nothing was sent: there is no guest, or the shadow is what it was.
   if (changed === true) s.journal.set(m, "kvm", null);
-  else if (isKnown(m.kvm)) restoreShadow(s, m, before);
+  else if (isKnown(m.kvm)) {
+    restoreShadow(s, m, before);
+    return false;
+  }
+  return changed;
 }
 
-/** In a scan, what is seen next may be the commit of a later queue, or of the completion. */
-function ofLater(x: Trial): string | undefined {
-  return x.operation.call.kind === "scan" && x.choose(2) === 1 ? "of what follows" : undefined;
+/**
+ * In a scan, what is seen next may be the commit of a later queue, or of the completion: it is where lines of queues stand
+ * before it whose turn has not come.
+ */
+function ofLater(x: Trial, commit: ApEffect): string | undefined {
+  const { call, effects } = x.operation;
+  if (call.kind !== "scan") return undefined;
+  const waiting = x.bracketList();
+  for (const { effect } of effects) {
+    if (effect === commit) break;
+    const ofQueue = effect.kind === "queue_probe" || effect.kind === "queue_remove";
+    if (ofQueue && waiting.includes(effect)) return "of what follows";
+  }
+  return x.choose(2) === 1 ? "of what follows" : undefined;
 }
 
 /** Where it is not known whose guest was told, it may be that of an mdev which nothing named. */
@@ -190,7 +206,7 @@ export function adoptStrangers(x: Trial, s: ApState): void {
   for (;;) {
     const seen = x.maybe("apcb_set", (effect) => {
       const hook = guestByPointer(s, effect.kvm)?.hook;
-      return hook === undefined || !isKnown(hook) ? ofLater(x) : "the guest of a known mdev, or of none";
+      return hook === undefined || !isKnown(hook) ? ofLater(x, effect) : "the guest of a known mdev, or of none";
     });
     const guest = seen === undefined ? undefined : guestOf(s, seen.kvm, undefined);
     if (seen === undefined || guest === undefined) return;
@@ -198,6 +214,7 @@ export function adoptStrangers(x: Trial, s: ApState): void {
     s.journal.set(guest, "apm", exactly(seen.apm));
     s.journal.set(guest, "aqm", exactly(seen.aqm));
     s.journal.set(guest, "adm", exactly(seen.adm));
+    logOf(x, guest.apm, guest.aqm, guest.adm);
   }
 }
 
@@ -218,14 +235,16 @@ export function commit(x: Trial, s: ApState, m: Mdev): void {
 
 /** The debug log tells the same update, as the guest's block holds it: which format that has is seen there (KVM-1). */
 function logged(x: Trial, s: ApState, m: Mdev): void {
-  const log = x.hint("crycb_set", (seen) => {
+  const log = logOf(x, m.shApm, m.shAqm, m.shAdm);
+  if (log !== undefined && isKnown(m.kvm) && m.kvm !== null) learnFact(x, s, m.kvm, "wide", log.wide);
+}
+
+function logOf(x: Trial, apm: Bits, aqm: Bits, adm: Bits): { readonly wide: boolean } | undefined {
+  return x.hint("crycb_set", (seen) => {
     const fits = (bits: Bits, mask: mask.Mask, room: number): boolean =>
       seen.wide ? admits(bits, mask) : admits(intersection(bits, roomOf(room)), mask);
-    return fits(m.shApm, seen.apm, 64) && fits(m.shAqm, seen.aqm, 16) && fits(m.shAdm, seen.adm, 16)
-      ? undefined
-      : "other masks";
+    return fits(apm, seen.apm, 64) && fits(aqm, seen.aqm, 16) && fits(adm, seen.adm, 16) ? undefined : "other masks";
   });
-  if (log !== undefined && isKnown(m.kvm) && m.kvm !== null) learnFact(x, s, m.kvm, "wide", log.wide);
 }
 
 function roomOf(bits: number): Bits {
@@ -314,16 +333,15 @@ function blurGuest(s: ApState, m: Mdev): void {
   if (isKnown(m.kvm) && m.kvm !== null) loadGuest(s, m.kvm, m);
 }
 
+/** The shadow is what it was: where that was not known, a computation whose outcome is known tells it. */
 function restoreShadow(s: ApState, m: Mdev, before: ShadowBefore): void {
   s.journal.set(m, "shApm", narrower(m.shApm, before.apm));
   s.journal.set(m, "shAqm", narrower(m.shAqm, before.aqm));
   s.journal.set(m, "shAdm", narrower(m.shAdm, before.adm));
 }
 
-/** Of two descriptions of the same mask, the one that says more. */
-function narrower(a: Bits, b: Bits): Bits {
-  if (isExact(a)) return a;
-  return isExact(b) ? b : a;
+function narrower(computed: Bits, before: Bits): Bits {
+  return isExact(computed) && !isExact(before) ? computed : before;
 }
 
 /** RESERVED(P, Q): some APQN of the product belongs to the default drivers. */

@@ -193,7 +193,9 @@ export function usedByAnother(s: ApState, m: Mdev, guest: Guest): Tri {
     if (other === m || other.present === false) continue;
     used = or(used, is<Guest | null>(other.kvm, guest));
   }
-  return used;
+  // A guest that was there before the recording can have an mdev that nothing has named.
+  const hidden = !isKnown(guest.hook) && is(s.host.hiddenMdevs, 0) !== true;
+  return hidden && used === false ? "unknown" : used;
 }
 
 /** KVM_SET_DEVICE_ATTR: a group whose device is open may learn its guest by it, or lose it (KVM-7, KVM-10). */

@@ -327,7 +327,7 @@ function unassignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribu
     x.by(PLUG_4);
     resetQueues(x, s, resets);
   }
-  dissolve(s, resets);
+  dissolve(x, s, resets);
   stored(x, call);
 }
 
@@ -354,14 +354,25 @@ function unlinkAll(
 }
 
 /** D61-3: dissolving the temporary table forgets all but the first queue of a bucket, whose owners and entries stay. */
-function dissolve(s: ApState, resets: readonly Candidate[]): void {
+function dissolve(x: Trial, s: ApState, resets: readonly Candidate[]): void {
   let last = -1;
-  for (const { queue } of resets) {
+  for (const { queue, certain } of resets) {
+    if (!certain && !wasReset(x, queue)) {
+      s.journal.set(queue, "owner", unknown);
+      continue;
+    }
     const bucket = bucketOf(queue.apqn);
     if (bucket === last) s.journal.set(queue, "dangling", true);
     else s.journal.set(queue, "owner", null);
     last = bucket;
   }
+}
+
+/** Whether a line shows that the queue was reset. */
+function wasReset(x: Trial, queue: Queue): boolean {
+  return x.operation.effects.some(
+    ({ effect }) => (effect.kind === "reset_queue" || effect.kind === "hw_zapq") && effect.apqn === queue.apqn,
+  );
 }
 
 /** A write to assign_control_domain (CDOM-1). */

@@ -1,6 +1,6 @@
 import { apqnText } from "../../operation/ap/attribute.js";
-import { has, remove as removeBit } from "../core/bits.js";
-import { and, is, isKnown, type Known, or, unknown } from "../core/known.js";
+import { has, joinBits, remove as removeBit } from "../core/bits.js";
+import { and, is, isKnown, type Known, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, learnPassed, refilter, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
@@ -364,19 +364,22 @@ function unplug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
   const inShadow = and(has(m.shApm, queue.apid), has(m.shAqm, queue.apqi));
   if (inShadow === false) return;
   x.by(PLUG_6);
+  unplugIf(x, s, m, queue, inShadow);
+}
+
+function unplugIf(x: Trial, s: ApState, m: Mdev, queue: Queue, inShadow: Tri): void {
   const before = shadowOf(m);
   s.journal.set(m, "shApm", removeBit(m.shApm, queue.apid));
-  commitIf(x, s, m, inShadow, before);
+  const changed = commitIf(x, s, m, inShadow, before);
+  if (changed === false) s.journal.set(m, "shApm", before.apm);
+  else if (changed === "unknown") s.journal.set(m, "shApm", joinBits(m.shApm, before.apm));
 }
 
 function unplugUnknown(x: Trial, s: ApState, queue: Queue, owner: Known<Mdev | null>): void {
   for (const m of s.mdevs.values()) {
     if (m.present === false || is<Mdev | null>(owner, m) === false) continue;
     const inShadow = and("unknown", and(has(m.shApm, queue.apid), has(m.shAqm, queue.apqi)));
-    if (inShadow === false) continue;
-    const before = shadowOf(m);
-    s.journal.set(m, "shApm", removeBit(m.shApm, queue.apid));
-    commitIf(x, s, m, inShadow, before);
+    if (inShadow !== false) unplugIf(x, s, m, queue, inShadow);
   }
   adoptStrangers(x, s);
 }
