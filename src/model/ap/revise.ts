@@ -38,11 +38,22 @@ function queuesShown(x: Trial): readonly number[] {
   return [...shown];
 }
 
-/** The queues that lines from here on show to be reset, in recorded order. */
+/** The queues that lines from here on show to be reset, in recorded order. A TAPQ of a scan may also be a test (CFG-4). */
 export function queuesReset(x: Trial): readonly number[] {
   const shown = new Set<number>();
+  const inScan = x.operation.call.kind === "scan";
   for (const line of x.rest()) {
-    if (line.kind === "hw_zapq" || line.kind === "hw_aqic" || line.kind === "reset_queue") shown.add(line.apqn);
+    switch (line.kind) {
+      case "hw_tapq":
+        if (!inScan) shown.add(line.apqn);
+        break;
+      case "hw_zapq":
+      case "hw_aqic":
+      case "reset_queue":
+        shown.add(line.apqn);
+        break;
+      default:
+    }
   }
   return [...shown];
 }

@@ -94,7 +94,10 @@ export function learnLinked(s: ApState, m: Mdev, queue: Queue): void {
   if (queue.linked === m) return;
   journal.set(queue, "linked", m);
   journal.set(queue, "owner", m);
-  if (literal(s)) insert(s, m, queue);
+  if (!literal(s)) return;
+  // It was in the table all along, or may have been: this is no second insertion.
+  removeNode(s, queue);
+  insert(s, m, queue);
 }
 
 /** INSERT of ASG-6: at the head of its bucket, whatever the node was in before. */

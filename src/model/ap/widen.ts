@@ -4,6 +4,7 @@ import { is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { forgetSaved } from "./ledger.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
+import { removeNode } from "./table.js";
 
 /**
  * What can change between two operations without a line, because its recorder did not run, is not known any more: all
@@ -126,6 +127,8 @@ function widenQueue(s: ApState, queue: Queue): void {
   // It may have been made anew and linked again: its places among the others are not known.
   journal.set(queue, "order", 0);
   journal.set(queue, "linkedAt", 0);
+  // Whether it stands in a table is open, and with it whether one runs in a circle (ASG-6).
+  removeNode(s, queue);
   journal.set(queue, "linked", orNone(queue.linked));
   journal.set(queue, "owner", orNone(queue.owner));
   forgetRegistration(s, queue);

@@ -9,6 +9,7 @@ import { shipped } from "./places.js";
 import {
   type Recording,
   readRecording,
+  withLateStart,
   withLoss,
   withoutFacts,
   withoutLines,
@@ -73,7 +74,7 @@ test("probes that were not set: no divergence", async () => {
       const [verdict] = await verdictsOf([withoutProbes(named(name), (probe) => unset.includes(probe))]);
       expect(fine).toContain(verdict);
     }),
-    { numRuns: 100, seed: 61 },
+    { numRuns: 200, seed: 61 },
   );
 }, 120_000);
 
@@ -92,6 +93,16 @@ test("lines that were lost, and said to be: no divergence", async () => {
       },
     ),
     { numRuns: 200, seed: 61 },
+  );
+}, 120_000);
+
+test("a recording that starts in the middle, without a snapshot: no divergence", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyName, fc.double({ min: 0, max: 1, noNaN: true }), async (name, at) => {
+      const [verdict] = await verdictsOf([withLateStart(named(name), at)]);
+      expect(fine).toContain(verdict);
+    }),
+    { numRuns: 150, seed: 61 },
   );
 }, 120_000);
 

@@ -77,6 +77,32 @@ export function withLoss(recording: Recording, at: number, length: number): Reco
   return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
 }
 
+/** All recorders were started late, in the middle of the run, and nobody took a snapshot. */
+export function withLateStart(recording: Recording, at: number): Recording {
+  const { manifest, files } = withoutSnapshot(recording);
+  const strace = manifest.sources.find(({ format }) => format === "strace");
+  const calls = lines(strace === undefined ? "" : files.get(strace.file));
+  const start = stampOf("strace", calls[Math.floor(at * calls.length)] ?? "") ?? 0;
+  const texts = new Map(files);
+  for (const { file, format } of manifest.sources) {
+    const kept = lines(texts.get(file)).filter((line) => (stampOf(format, line) ?? start) >= start);
+    texts.set(file, joined(kept));
+  }
+  return { manifest, files: texts };
+}
+
+const STAMPS: Readonly<Record<string, RegExp>> = {
+  strace: /^\d+ +(\d+\.\d+) /,
+  ftrace: /\] \S{5} +(\d+\.\d+): /,
+  s390dbf: /^\d\d (\d+:\d+) /,
+};
+
+/** Seconds of a line's stamp; undefined for a line without one. */
+function stampOf(format: string, line: string): number | undefined {
+  const stamp = STAMPS[format]?.exec(line)?.[1];
+  return stamp === undefined ? undefined : Number(stamp.replace(":", "."));
+}
+
 /** Some lines of the trace are missing, and nothing says so. */
 export function withoutLines(recording: Recording, at: number, length: number): Recording {
   const source = recording.manifest.sources.find(({ format }) => format === "ftrace");
