@@ -116,7 +116,9 @@ export function isMsiIndex(s: PlatformState, device: Device, index: number): Tri
   if (wired !== undefined) return index === wired ? is(device.hasMsi, true) : false;
   const count = knownValue(device.numIrqs);
   if (count !== undefined) return index === count - 1 ? is(device.hasMsi, true) : false;
-  return "unknown";
+  // A line that was seen to be one stays one (INV-1).
+  const line = device.lines.get(index);
+  return line !== undefined && isKnown(line.flags) ? false : "unknown";
 }
 
 /** The number of indexes was seen: what follows from it. */
