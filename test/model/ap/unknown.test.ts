@@ -287,3 +287,43 @@ describe("writes to bind and unbind", () => {
     }
   });
 });
+
+describe("writes to an mdev's files that were cut", () => {
+  const created: Attribute = { on: "mdev-type", name: "create" };
+
+  test("a store that succeeded may have changed any of its masks, one that failed none", () => {
+    for (const profile of ["V9", "V12", "V61"] as const) {
+      for (const file of ["assign_adapter", "unassign_adapter", "assign_domain", "assign_control_domain"]) {
+        for (const [result, expected] of [
+          [done(5), "checked"],
+          [failed("EINVAL"), "refused"],
+        ] as const) {
+          const of = world(profile);
+          expect(outcome(of, cutWrite(of.attributeOf("A", file), "0", 5, result))).toBe("unchecked");
+          const matrix = read(of.attributeOf("A", "matrix"), "05.\n");
+          const control = read(of.attributeOf("A", "control_domains"), "0004\n");
+          const touched = file === "assign_control_domain" ? control : matrix;
+          expect([profile, file, outcome(of, touched)]).toEqual([profile, file, expected]);
+        }
+      }
+    }
+  });
+
+  test("a create that succeeded made an mdev of unknown name; one that failed none", () => {
+    const available: Attribute = { on: "mdev-type", name: "available_instances" };
+    for (const [result, refused] of [
+      [done(37), false],
+      [failed("EINVAL"), true],
+    ] as const) {
+      const of = world("V61");
+      expect(outcome(of, cutWrite(created, "6217", 37, result))).toBe("unchecked");
+      expect(of.refuses(read(available, "65534\n"))).toBe(refused);
+    }
+  });
+
+  test("a remove that was cut: whether the mdev is there is not known", () => {
+    const of = world("V61");
+    expect(outcome(of, cutWrite(of.attributeOf("A", "remove"), "", 2, done(2)))).toBe("unchecked");
+    expect(of.refuses(read(of.attributeOf("A", "matrix"), ""))).toBe(false);
+  });
+});
