@@ -54,7 +54,6 @@ const PLAIN = new Set([
   "now",
   "createdAt",
   "dangling",
-  "moduleHeld",
   "linkedAt",
   "order",
   "pointer",
@@ -62,20 +61,26 @@ const PLAIN = new Set([
   "name",
   "live",
   "removing",
-  "tainted",
   "status",
   "statusIn",
   "mdev",
   "served",
-  "strayIrq",
   "heads",
   "next",
   "at",
 ]);
 
+/** What is sure only where both runs say so. */
+const BOTH = new Set(["devicesListed", "moduleHeld", "strayIrq", "closed"]);
+/** Why something is not judged any more: one run's reason is enough. */
+const REASONS = new Set(["hung", "tainted"]);
+
 /** What a field allows after two runs that both explain an observation. */
 export function joinField(object: object, key: string, a: unknown, b: unknown): unknown {
   if (a === b) return a;
+  if (BOTH.has(key)) return a === true && b === true;
+  if (REASONS.has(key)) return a ?? b;
+  if (key === "unseenCalls") return a === true || b === true;
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
   if (object instanceof Guest && key === "facts") return joinFacts(a, b);
   if (PLAIN.has(key) && !(object instanceof DeviceFile)) {

@@ -24,21 +24,15 @@ export function cloneState(s: DawrState): DawrState {
 }
 
 /** Fields that always hold a value: of two runs that end differently there the first counts, of numbers the larger. */
-const PLAIN: ReadonlySet<string> = new Set([
-  "address",
-  "live",
-  "announced",
-  "hypervisor",
-  "nrCpus",
-  "enabling",
-  "disabledInCreate",
-  "busy",
-  "open",
-]);
+const PLAIN: ReadonlySet<string> = new Set(["address", "live", "hypervisor", "nrCpus", "enabling", "disabledInCreate"]);
+/** What is sure only where both runs say so. */
+const BOTH: ReadonlySet<string> = new Set(["announced", "busy"]);
 
 /** What a field allows after two runs that both explain an observation. */
 export function joinField(_object: object, key: string, a: unknown, b: unknown): unknown {
   if (a === b) return a;
+  if (BOTH.has(key)) return a === true && b === true;
+  if (key === "open") return a === true || b === true;
   if (PLAIN.has(key)) return typeof a === "number" && typeof b === "number" ? Math.max(a, b) : a;
   if (key === "punted" || key === "cleared0") return undefined;
   if (isSlot(a) && isSlot(b)) return { current: joinValue(a.current, b.current), held: joinValue(a.held, b.held) };

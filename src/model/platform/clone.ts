@@ -83,7 +83,9 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
     case "noted":
     case "open":
     case "released":
+    case "closed":
       return a === true && b === true;
+    case "group":
     case "exposed":
     case "undefinedBy":
     case "undefinedWhat":

@@ -180,6 +180,15 @@ describe("a field after two runs", () => {
     expect(join("punted", [wordOf(0, 1)], undefined)).toBeUndefined();
   });
 
+  it("is sure only where both are", () => {
+    for (const [a, b] of [
+      [true, false],
+      [false, true],
+    ] as const) {
+      expect([join("announced", a, b), join("busy", a, b), join("open", a, b)]).toEqual([false, false, true]);
+    }
+  });
+
   it("of a slot joins what the register holds, and what the event is", () => {
     const breakpoint = { address: wordOf(0, 1), dawrx: wordOf(0, 0x53) };
     const slot = { current: breakpoint, held: null };

@@ -218,6 +218,17 @@ describe("GET_DEVICE_FD (VDEV-4)", () => {
     expect(fitting(after, [0, "EBUSY"])).toEqual([0]);
   });
 
+  it("that did not return may have opened the device, or not", () => {
+    const script = unopened();
+    script.lines.push(
+      `77    1795158265.000900 write(200</tmp/vfio-notes>, "vfio-note in seq=900 fd=4 cmd=0x3b6a len=7 hex=${NAME}\\n", 60) = 60`,
+      `77    1795158265.000901 ioctl(${GROUP}, VFIO_GROUP_GET_DEVICE_FD, 0xffffee3c2240) = ?`,
+      `77    1795158265.000902 close(${DEVICE}) = 0`,
+      `77    1795158265.000903 close(${GROUP}) = 0`,
+    );
+    for (const facts of [FACTS, {}]) expect(judge(script.lines, BASE, facts).divergent).toEqual([]);
+  });
+
   it("a group of a real IOMMU does not go into a container of a no-IOMMU one (VDEV-15)", () => {
     const other = "6</dev/vfio/7>";
     const join = (result: Result): Script =>

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { oneOf } from "../../../src/model/core/known.js";
 import { platformModel } from "../../../src/model/platform/model.js";
 import { Device, Eventfd, Line, Vector } from "../../../src/model/platform/state.js";
 import { everyFieldOf } from "../touched.js";
@@ -157,5 +158,47 @@ describe("states of the model", () => {
     expect(broken(device.msi)).toEqual([]);
     device.msi.configured = false;
     expect(broken(device.msi)).toEqual(["INV-5"]);
+  });
+});
+
+describe("a field after two runs that both explain an observation", () => {
+  const join = (key: string, a: unknown, b: unknown, object: object = {}): unknown =>
+    platformModel.join(object, key, a, b);
+
+  it("allows what either allows", () => {
+    expect(join("masked", true, false)).toEqual(oneOf([true, false]));
+    expect([join("min", 1n, 3n), join("min", 3n, 1n)]).toEqual([1n, 1n]);
+    expect([join("max", 1n, 3n), join("max", 3n, 1n)]).toEqual([3n, 3n]);
+  });
+
+  it("is sure only where both are, and open where either is", () => {
+    for (const [a, b] of [
+      [true, false],
+      [false, true],
+    ] as const) {
+      for (const key of ["silent", "noted", "open", "released", "closed"]) {
+        expect([key, join(key, a, b)]).toEqual([key, false]);
+      }
+      for (const key of ["pendingEdge", "upset", "shutOff", "linesUnknown", "declaredSilent", "active"]) {
+        expect([key, join(key, a, b)]).toEqual([key, true]);
+      }
+    }
+    for (const key of ["group", "exposed", "undefinedBy"]) {
+      expect([key, join(key, "one", undefined), join(key, undefined, "one")]).toEqual([key, "one", "one"]);
+    }
+    expect([join("installs", 1, 2), join("installs", 2, 1)]).toEqual([2, 2]);
+  });
+
+  it("of vectors joins their triggers, where there are as many", () => {
+    const vector = (trigger: Eventfd | null): Vector => {
+      const made = new Vector(0);
+      made.trigger = trigger;
+      return made;
+    };
+    const eventfd = new Eventfd(1, "eventfd 77/6");
+    expect(join("vectors", [vector(null)], [vector(null), vector(null)])).toBeUndefined();
+    expect(join("vectors", [vector(null)], undefined)).toBeUndefined();
+    const joined = join("vectors", [vector(eventfd)], [vector(null)]);
+    expect(joined).toEqual([Object.assign(new Vector(0), { trigger: oneOf([eventfd, null]) })]);
   });
 });
