@@ -20,7 +20,7 @@ export class Recorders implements Observability {
 
   /** A line of that probe is there. */
   seen(kind: string): void {
-    this.probes.add(kind);
+    if (!this.probes.has(kind)) this.probes.add(kind);
   }
 
   /** Probes of a list that did not record. */

@@ -126,28 +126,11 @@ export class Overlaps<C extends Call> {
 
   private handOver(group: readonly OpenOperation<C>[]): void {
     const overlapping = group.length > 1;
-    this.emit(group.map((operation) => this.finished(operation, overlapping)));
-  }
-
-  private finished(operation: OpenOperation<C>, overlapping: boolean): Operation {
-    this.number++;
-    return {
-      number: this.number,
-      call: operation.call,
-      name: operation.name,
-      result: operation.result,
-      effects: operation.effects,
-      event: operation.event,
-      answer: operation.answer,
-      tid: operation.tid,
-      time: operation.event.time,
-      endTime: operation.endTime,
-      begin: operation.begin,
-      end: operation.end,
-      last: operation.last,
-      overlapping,
-      gap: operation.gap,
-      cut: operation.cut,
-    };
+    for (const operation of group) {
+      operation.number = ++this.number;
+      operation.overlapping = overlapping;
+      operation.time = operation.event.time;
+    }
+    this.emit(group);
   }
 }

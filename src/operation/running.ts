@@ -23,6 +23,10 @@ export class Running<C extends Call> {
 
   remove(operation: OpenOperation<C>): void {
     const stack = this.stackOf(operation.tid);
+    if (stack.at(-1) === operation) {
+      stack.pop();
+      return;
+    }
     const at = stack.lastIndexOf(operation);
     if (at >= 0) stack.splice(at, 1);
   }

@@ -2,26 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../src/event/event.js";
 import type { ApCall } from "../../src/operation/ap/call.js";
-import type { OpenOperation } from "../../src/operation/open-operation.js";
+import { beginOperation, type OpenOperation } from "../../src/operation/open-operation.js";
 import { Overlaps } from "../../src/operation/overlaps.js";
 
 const line: Event = { kind: "mark", source: 0, line: 1, time: undefined, tid: 1, comm: "", text: "", message: "" };
 
 function operation(tid: number, begin: number): OpenOperation<ApCall> {
-  return {
-    call: { kind: "unrecorded" },
-    name: "",
-    event: line,
-    result: { kind: "unknown", reason: "" },
-    tid,
-    effects: [],
-    begin,
-    end: begin,
-    endTime: undefined,
-    gap: false,
-    complete: false,
-    returned: false,
-  };
+  return beginOperation({ kind: "unrecorded" }, "", { ...line, tid }, { kind: "unknown", reason: "" }, begin);
 }
 
 /** What happens at a place of the stream: an operation begins, or the one that began so many before the last one ends. */

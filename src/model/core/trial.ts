@@ -113,6 +113,10 @@ export class Trial {
   }
 
   private sort(effects: readonly ObservedEffect[]): void {
+    if (effects.every(hasPlace)) {
+      this.ordered = effects;
+      return;
+    }
     const ordered: ObservedEffect[] = [];
     const brackets: ObservedEffect[] = [];
     const hints: ObservedEffect[] = [];
@@ -454,6 +458,11 @@ export class Trial {
     const progress = kind === "result" ? -1 : this.cursor;
     this.mismatch = { kind, rules, expected, observed, event, progress };
   }
+}
+
+/** Whether its place among the others says something. */
+function hasPlace(seen: ObservedEffect): boolean {
+  return !seen.bracket && seen.hint !== true;
 }
 
 function describeMismatch<E extends { readonly kind: string }, K extends E["kind"]>(

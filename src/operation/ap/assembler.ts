@@ -1,6 +1,6 @@
 import type { Event, GapEvent, LogEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
 import { Losses } from "../losses.js";
-import type { OpenOperation } from "../open-operation.js";
+import { beginOperation, type OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
 import { ProbePairs } from "../probe-pairs.js";
@@ -167,23 +167,10 @@ export class ApAssembler {
   }
 
   private start(decoded: DecodedCall, event: Event, result: ObservedResult): OpenOperation<ApCall> {
-    const operation: OpenOperation<ApCall> = {
-      call: decoded.call,
-      name: decoded.name,
-      event,
-      result,
-      tid: event.tid,
-      effects: [],
-      begin: this.sequence,
-      end: this.sequence,
-      endTime: event.time,
-      gap: false,
-      complete: false,
-      returned: false,
-    };
+    const operation = beginOperation(decoded.call, decoded.name, event, result, this.sequence);
     this.running.add(operation);
     this.overlaps.add(operation);
-    const early = this.structures.get(event.tid);
+    const early = this.structures.size === 0 ? undefined : this.structures.get(event.tid);
     if (early !== undefined && early.command === structuredCommand(operation.call)) {
       operation.call = withStructure(operation.call, early);
       this.structures.delete(event.tid);

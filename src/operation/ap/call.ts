@@ -119,7 +119,7 @@ export type ApCall =
   /** A call that nobody recorded: its effects alone show it. */
   | { readonly kind: "unrecorded" };
 
-const kinds: Readonly<Record<ApCall["kind"], true>> = {
+const kindsOfCalls: Readonly<Record<ApCall["kind"], true>> = {
   "attribute-open": true,
   "attribute-write": true,
   "attribute-read": true,
@@ -144,7 +144,9 @@ const kinds: Readonly<Record<ApCall["kind"], true>> = {
   gap: true,
 };
 
+const kinds: ReadonlySet<string> = new Set(Object.keys(kindsOfCalls));
+
 /** Whether a call is one of the AP system. */
 export function isApCall(call: { readonly kind: string }): call is ApCall {
-  return Object.hasOwn(kinds, call.kind);
+  return kinds.has(call.kind);
 }

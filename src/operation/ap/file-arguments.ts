@@ -42,10 +42,11 @@ export function mayBeKnown(arg: string): boolean {
   );
 }
 
-/** Whether an argument has no decoration, or plainly that of the file: then there is no need to take it apart. */
-export function plainlyNames(arg: string, object: FileObject): boolean {
-  const at = arg.indexOf("<") + 1;
-  if (at === 0) return true;
+/** Whether an argument, whose plain number is `fd`, has no decoration, or plainly that of the file: then there is no need to take it apart. */
+export function plainlyNames(arg: string, fd: number, object: FileObject): boolean {
+  const digits = fd < 10 ? 1 : fd < 100 ? 2 : arg.indexOf("<");
+  if (digits < 0 || digits === arg.length) return true;
+  const at = digits + 1;
   switch (object.kind) {
     case "attribute":
       return arg.startsWith("/sys/", at);

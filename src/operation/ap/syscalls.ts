@@ -366,7 +366,7 @@ export class SyscallDecoder {
     const fd = plainDescriptor(arg);
     if (fd >= 0) {
       const file = process.files.get(fd);
-      if (file === undefined ? !mayBeKnown(arg) : plainlyNames(arg, file.object)) return file;
+      if (file === undefined ? !mayBeKnown(arg) : plainlyNames(arg, fd, file.object)) return file;
     }
     const descriptor = descriptorOf(arg);
     if (descriptor === undefined) return undefined;

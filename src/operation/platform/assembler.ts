@@ -1,6 +1,6 @@
 import type { CallResult, Event, GapEvent, ProbeEvent, SyscallEvent } from "../../event/event.js";
 import { fieldOf } from "../../event/event.js";
-import type { OpenOperation } from "../open-operation.js";
+import { beginOperation, type OpenOperation } from "../open-operation.js";
 import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
 import { TaskTable } from "../tasks.js";
@@ -181,20 +181,7 @@ export class PlatformAssembler {
   }
 
   private start(decoded: DecodedCall, event: Event, result: ObservedResult): Open {
-    const operation: Open = {
-      call: decoded.call,
-      name: decoded.name,
-      event,
-      result,
-      tid: event.tid,
-      effects: [],
-      begin: this.sequence,
-      end: this.sequence,
-      endTime: event.time,
-      gap: false,
-      complete: false,
-      returned: false,
-    };
+    const operation = beginOperation(decoded.call, decoded.name, event, result, this.sequence);
     this.overlaps.add(operation);
     return operation;
   }
