@@ -4,6 +4,7 @@ import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { forgetLine } from "./lines.js";
 import { platformRule } from "./profile.js";
+import { endSilence } from "./silence.js";
 import { Device, DeviceFile, type PlatformState } from "./state.js";
 
 export const UNDEFINED = platformRule(
@@ -79,6 +80,8 @@ function unnamedDevice(s: PlatformState, ref: PlatformDeviceRef): Device {
 /** A descriptor shows that the device is open, and no open was recorded: what was set on it before is not known. */
 function openedUnseen(s: PlatformState, device: Device): void {
   const { journal } = s;
+  // Nor is it known what the program made the hardware do.
+  endSilence(s);
   journal.set(device, "openCount", unknown);
   journal.set(device, "linesUnknown", true);
   for (const line of device.lines.values()) forgetLine(s, line);

@@ -28,13 +28,19 @@ export const VMASK_9 = platformRule(
 export function eventfdOf(s: PlatformState, ref: EventfdRef): Eventfd {
   const known = s.eventfds.get(ref.id);
   if (known !== undefined) return known;
+  const older = newEventfd(s, ref);
+  older.exposed = "it is older than the recording and may be installed somewhere";
+  return older;
+}
+
+function newEventfd(s: PlatformState, ref: EventfdRef): Eventfd {
   const fresh = new Eventfd(ref.id, ref.name);
   s.journal.add(s.eventfds, ref.id, fresh);
   return fresh;
 }
 
 export function createEventfd(s: PlatformState, call: PlatformCall & { kind: "eventfd-create" }): void {
-  const e = eventfdOf(s, call.eventfd);
+  const e = s.eventfds.get(call.eventfd.id) ?? newEventfd(s, call.eventfd);
   if (call.initial !== undefined) setCounter(s, e, BigInt(call.initial), BigInt(call.initial));
   if (call.semaphore !== undefined) s.journal.set(e, "semaphore", call.semaphore);
 }

@@ -7,7 +7,7 @@ import { noteDevice, writeDriver } from "./bind.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
 import { closeEventfd, createEventfd, expose, exposeEventfd, readEventfd, writeEventfd } from "./eventfds.js";
 import { closeGroup, containerOf, openContainer, openGroup } from "./groups.js";
-import { endSilence, hardware } from "./hardware.js";
+import { hardware } from "./hardware.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
 import { closeDevice, forgetResets, VDEV_6 } from "./open.js";
@@ -16,6 +16,7 @@ import { describeState, renderState } from "./render.js";
 import { vfioIoctl } from "./requests.js";
 import { platformRules } from "./rules.js";
 import { forgetDevice } from "./set-irqs.js";
+import { endSilence } from "./silence.js";
 import type { PlatformState } from "./state.js";
 import { sweep } from "./sweep.js";
 

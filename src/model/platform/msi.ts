@@ -251,6 +251,7 @@ function setRange(x: Trial, s: PlatformState, device: Device, set: SetIrqs): boo
     return true;
   }
   if (refusedByKernel(x, s, vectors.slice(start, start + count))) return false;
+  if (refusedLookUp(x, s, vectors.slice(start, start + count), fds)) return false;
   settleVectors(s, device);
   for (let k = 0; k < count; k++) {
     const vector = vectors[start + k];
@@ -293,6 +294,30 @@ function refusedByKernel(x: Trial, s: PlatformState, range: readonly Vector[]): 
   x.fails(result.errno, VMSI_6, VMSI_7);
   range.forEach((vector, i) => {
     s.journal.set(vector, "trigger", i === 0 ? null : join(vector.trigger, null));
+    s.journal.set(vector, "message", undefined);
+  });
+  return true;
+}
+
+/**
+ * The look-up of a descriptor that nobody knows failed, where no known one before it does: those from it down to start are
+ * released (VMSI-7).
+ */
+function refusedLookUp(
+  x: Trial,
+  s: PlatformState,
+  range: readonly Vector[],
+  fds: readonly (Meaning | "none")[] | undefined,
+): boolean {
+  const { result } = x.operation;
+  if (result.kind !== "error" || (result.errno !== "EBADF" && result.errno !== "EINVAL")) return false;
+  const first = fds?.findIndex((fd) => fd !== "none" && fd.kind !== "eventfd") ?? -1;
+  const fd = fds?.[first];
+  if (fd === undefined || fd === "none" || fd.kind !== "unknown") return false;
+  x.cannotCheck("which file a descriptor in the data stands for was not recorded");
+  x.fails(["EBADF", "EINVAL"], VMSI_6, VMSI_7);
+  range.forEach((vector, i) => {
+    s.journal.set(vector, "trigger", i <= first ? null : unknown);
     s.journal.set(vector, "message", undefined);
   });
   return true;

@@ -3,9 +3,9 @@ import { REGION_FLAG, REGION_SPAN } from "../../operation/platform/structures.js
 import { not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { deviceOf, regionExists, taint, tainted } from "./devices.js";
-import { endSilence } from "./hardware.js";
 import { regionOf } from "./info.js";
 import { platformRule } from "./profile.js";
+import { endSilence } from "./silence.js";
 import type { PlatformState } from "./state.js";
 
 export const VDEV_11 = platformRule(

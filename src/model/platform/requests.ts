@@ -5,11 +5,11 @@ import type { Trial } from "../core/trial.js";
 import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";
 import { containerIoctl, groupIoctl } from "./groups.js";
-import { assumeSilence } from "./hardware.js";
 import { deviceFeature, getInfo, getIrqInfo, getRegionInfo } from "./info.js";
 import { NOT_BY_RESET } from "./open.js";
 import { platformRule } from "./profile.js";
 import { forgetDevice, setIrqs } from "./set-irqs.js";
+import { assumeSilence } from "./silence.js";
 import type { Device, PlatformState } from "./state.js";
 
 export const VDEV_9 = platformRule(

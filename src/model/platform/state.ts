@@ -146,7 +146,8 @@ export class Group {
   process = -1;
   /** Its descriptors are all closed; devices may still keep it. */
   released = false;
-  devices: Known<number> = 0;
+  /** Its open devices; unknown where it was open before the recording. */
+  devices: Known<number> = unknown;
   container: Known<Container | null> = unknown;
 
   constructor(name: string) {

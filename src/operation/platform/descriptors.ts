@@ -29,6 +29,7 @@ export class Descriptors {
   private readonly tasks: TaskTable<PlatformFile>;
   private readonly facts = new WeakMap<Table, TableFacts>();
   private nextFile = 1;
+  private eventfdSeen = false;
 
   constructor(tasks: TaskTable<PlatformFile>) {
     this.tasks = tasks;
@@ -49,7 +50,10 @@ export class Descriptors {
     if (known !== undefined && (path === undefined || !contradicts(known.object, path))) return known;
     if (known === undefined && this.adopt(fd, path, task)) return task.process.files.get(fd);
     if (path === undefined) return known;
-    this.factsOf(task.process.files).used = true;
+    const facts = this.factsOf(task.process.files);
+    facts.used = true;
+    // The call that made it was not recorded, nor need that of others be.
+    facts.complete = false;
     const object = this.objectOfPath(path, fd, task.process);
     this.place(task.process.files, fd, object, false);
     return task.process.files.get(fd);
@@ -62,6 +66,12 @@ export class Descriptors {
     const file = files.get(fd);
     if (file === undefined) return { kind: this.factsOf(files).complete ? "closed" : "unknown" };
     return meaningOfFile(file.object);
+  }
+
+  /** The same where an eventfd is meant: until one was seen to be made it is not known whether that would be recorded. */
+  eventfdMeant(fd: number, task: PlatformTask): Meaning {
+    const meaning = this.meaningOf(fd, task);
+    return meaning.kind === "closed" && fd >= 0 && !this.eventfdSeen ? { kind: "unknown" } : meaning;
   }
 
   /** The meaning of a descriptor argument of a call. */
@@ -80,6 +90,7 @@ export class Descriptors {
     closeOnExec: boolean,
     lowest: boolean,
   ): PlatformOpenFile | undefined {
+    if (object.kind === "eventfd") this.eventfdSeen = true;
     this.learn(task.process.files, fd, lowest);
     return this.place(task.process.files, fd, object, closeOnExec);
   }

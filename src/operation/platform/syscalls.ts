@@ -212,7 +212,7 @@ export class SyscallDecoder {
     const header = decodeIrqSetHeader(argument.bytes);
     if (header === undefined) return [];
     const data = irqSetData(argument.bytes, header);
-    return data.kind === "eventfd" ? data.fds.map((fd) => this.descriptors.meaningOf(fd, task)) : [];
+    return data.kind === "eventfd" ? data.fds.map((fd) => this.descriptors.eventfdMeant(fd, task)) : [];
   }
 
   private madeDevice(

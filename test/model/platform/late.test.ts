@@ -15,6 +15,9 @@ const MACHINE = { noiommu: true, resetRequired: true, nrIrqs: 64 };
 const BASE = "platform-base";
 const V2 = "platform-msi-rfc-v2";
 
+/** What the hardware was made to do before the recording is not known either, unless the program says so (3.3). */
+const SILENT = 'write(200</tmp/vfio-notes>, "vfio-note env hw=silent\\n", 24) = 24';
+
 const facts = (hasMsiDomain: boolean): Readonly<Record<string, unknown>> => ({
   ...MACHINE,
   devices: { "d.test": { ...DEVICE_FACTS, hasMsiDomain } },
@@ -30,8 +33,11 @@ describe.each(inProfiles)("%s", (profile, named) => {
 
   it("a line may be masked", () => {
     const late = (counter: number): Script =>
-      new Script().eventfd(6).set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, counter);
+      new Script().free(SILENT).eventfd(6).set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, counter);
     expect([divergent(late(0)), divergent(late(1)), divergent(late(2))]).toEqual([0, 0, 1]);
+    // Without that note the hardware may have signalled it.
+    const active = new Script().eventfd(6).set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, 2);
+    expect(divergent(active)).toBe(0);
     // Seen to be opened, it is not.
     const whole = opened().set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, 0);
     expect(divergent(whole)).toBe(1);
@@ -44,7 +50,7 @@ describe.each(inProfiles)("%s", (profile, named) => {
 
   it("an edge line is never masked", () => {
     const late = (counter: number): Script =>
-      new Script().eventfd(6).set(0x24, 1, 0, 1, [6], 0).set(0x21, 1, 0, 1, [], 0).read(6, counter);
+      new Script().free(SILENT).eventfd(6).set(0x24, 1, 0, 1, [6], 0).set(0x21, 1, 0, 1, [], 0).read(6, counter);
     expect([divergent(late(1)), divergent(late(2))]).toEqual([0, 1]);
   });
 
