@@ -247,7 +247,9 @@ export function getIrqInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: 
     unchanged(x, call);
     return;
   }
-  const block = kindSeen(isMsiIndex(s, device, index), call);
+  const known = isMsiIndex(s, device, index);
+  // A call that failed leaves the program's own flags.
+  const block = x.operation.result.kind === "value" ? kindSeen(known, call) : known;
   x.by(VIRQ_8);
   if (x.either(block)) msiInfo(x, s, call, device, head.argsz);
   else wiredInfo(x, s, call, device, lineOf(s, device, index), head.argsz);

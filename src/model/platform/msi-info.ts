@@ -63,7 +63,9 @@ export function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
   if (shortage(x, VIRQ_8)) return;
   const vectors = device.msi.vectors ?? learnVectors(s, call, device, argsz);
   if (vectors === undefined) {
-    x.returns(0, VIRQ_5);
+    // How far the answer would reach is not known; where there is room for all that argsz allows it cannot fault.
+    const room = writable(call, Math.max(argsz, IRQ_INFO_CAPS_SIZE));
+    if (!x.refuse(room === true ? false : "unknown", "EFAULT", VIRQ_5)) x.returns(0, VIRQ_5);
     x.cannotCheck("how many vectors are allocated is not known");
     return;
   }

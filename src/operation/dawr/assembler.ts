@@ -227,6 +227,7 @@ export class DawrAssembler {
     if (open === undefined) return;
     task.ioctl = undefined;
     this.enabling.delete(open);
+    if (open.traced) this.guest.returned(tid);
     this.ioctls.finish(tid, open, task.sign, end);
     if (open.run !== undefined) task.run = undefined;
   }

@@ -113,6 +113,16 @@ export class GuestHcallLines {
     this.finish(entry, event, pairing, decimalField(event, "opcode"), result, inCreate);
   }
 
+  /** A system call of the task returns: an hcall inside it has ended, with a line or without. */
+  returned(tid: number): void {
+    if (this.pending.size === 0) return;
+    for (const [cpu, entry] of this.pending) {
+      if (entry.event.tid !== tid) continue;
+      this.pending.delete(cpu);
+      this.finish(entry, entry.event, "no-exit", undefined, noExit);
+    }
+  }
+
   /** Events were lost, on one CPU or on all (-1). */
   lost(cpu: number): void {
     this.announced.clear();

@@ -166,10 +166,14 @@ describe("GUEST-8: PR VMs of a guest", () => {
   });
 
   it("not for a second VM, not for a refused one, and not left out", async () => {
-    const second = create(create(new Trace(), ...marker("disable")), ...marker("disable"));
+    // A VM before them shows that both functions are probed.
+    const first = (): Trace => create(new Trace(), ...marker("disable")).add(...marker("enable"));
+    const second = create(create(first(), ...marker("disable")), ...marker("disable"));
     expect((await second.check("linux-6.1", facts)).divergences[0]?.rules).toEqual(["GUEST-8"]);
     const refused = new Trace().ioctl(5, "2000ae01", "1", "0xffffffffffffffea", ...marker("disable"));
     expect((await refused.check("linux-6.1", facts)).divergences[0]?.rules).toEqual(["CAP-11", "GUEST-8"]);
+    const unknown = create(create(new Trace(), ...marker("disable")), ...marker("disable"));
+    expect((await unknown.check("linux-6.1", facts)).divergences).toEqual([]);
     const left = create(create(new Trace(), ...marker("disable")).add(...marker("enable")));
     expect((await left.check("linux-6.1", facts)).divergences[0]?.rules).toEqual(["GUEST-8"]);
     const wrong = create(new Trace(), ...marker("disable", "0x3"));
