@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { check } from "../../src/check/check.js";
+import { filesOf } from "./archive.js";
 import { allowedBy, type Change, type Place } from "./ppc-oracle.js";
 
 /**
@@ -13,14 +12,9 @@ const folder = new URL("ppc/", import.meta.url).pathname;
 
 /** The lines of `trace.txt` of a recording. */
 function traceOf(name: string): readonly string[] {
-  const archive = gunzipSync(readFileSync(`${folder}${name}.tar.gz`));
-  for (let at = 0; at + 512 <= archive.length; ) {
-    const file = archive.toString("latin1", at, at + 100).replace(/\0.*$/, "");
-    const size = Number.parseInt(archive.toString("latin1", at + 124, at + 136), 8);
-    if (file === "trace.txt") return archive.toString("latin1", at + 512, at + 512 + size).split("\n");
-    at += 512 + Math.ceil((Number.isNaN(size) ? 0 : size) / 512) * 512;
-  }
-  throw new Error(`no trace in ${name}`);
+  const trace = filesOf(`${folder}${name}.tar.gz`).get("trace.txt");
+  if (trace === undefined) throw new Error(`no trace in ${name}`);
+  return trace.split("\n");
 }
 
 /** A part of a recording that stands for itself: whole VMs, or a stretch of a guest's calls. */

@@ -295,6 +295,8 @@ export class DawrAssembler {
       if (command === undefined || command === open.command) readDetails(event, open.details, this.little);
       return;
     }
+    // The entry of its call was lost: it is none of another call.
+    if (this.join.joins) return;
     const named = event.name === "vcpu_one_reg" || event.name.endsWith("enable_cap") || event.name === "vcpu_ioctl";
     if (command === undefined || !mayHaveDetails(command) || named) {
       if (command === undefined || !mayHaveDetails(command)) return;

@@ -88,6 +88,12 @@ export class KvmFiles {
     return this.tasks.get(tid).process.files.close(fd)?.object;
   }
 
+  /** A descriptor of a VM or vCPU may stand for another one now: that number, or any of the process. */
+  mayBeAnother(tid: number, fd: number | undefined): void {
+    const { files } = this.tasks.get(tid).process;
+    files.closeWhere((other, { object }) => object.kind !== "kvm" && (fd === undefined || other === fd));
+  }
+
   closeAll(process: Process<KvmFile>): readonly KvmFile[] {
     return process.files.closeWhere(() => true).map((file) => file.object);
   }

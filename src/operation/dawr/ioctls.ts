@@ -109,6 +109,7 @@ export class IoctlCalls {
     this.files.holder(tid, open.fd, open.decoration, "kvm");
     const fd = descriptorOf(observed);
     const vm = fd === undefined ? undefined : this.files.createVm(tid, fd);
+    if (fd === undefined) this.mayBeMade(tid, observed);
     const { result, ambiguous, contradiction } = observed;
     this.emit(
       { kind: "kvm-create-vm", type: open.argument, vm, traced: wholeInTrace(open), ambiguous, contradiction },
@@ -122,9 +123,15 @@ export class IoctlCalls {
   private createVcpu(tid: number, open: OpenIoctl, observed: IoctlResult, end: Event): void {
     const holder = this.files.holder(tid, open.fd, open.decoration, "vm");
     const fd = descriptorOf(observed);
+    if (fd === undefined) this.mayBeMade(tid, observed);
     if (fd === undefined || holder.kind !== "vm") return;
     const vcpu = this.files.createVcpu(tid, fd, holder.vm, open.argument?.lo);
     this.emit({ kind: "kvm-create-vcpu", vcpu }, "ioctl KVM_CREATE_VCPU", observed.result, open.event, end);
+  }
+
+  /** A descriptor may have come that was not recorded: a number that it may be does not tell any more what it stands for. */
+  private mayBeMade(tid: number, { result, ambiguous }: IoctlResult): void {
+    if (result.kind === "unknown") this.files.mayBeAnother(tid, ambiguous);
   }
 
   private checkExtension(tid: number, open: OpenIoctl, observed: IoctlResult, end: Event): void {

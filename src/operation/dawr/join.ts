@@ -75,6 +75,11 @@ export class CallJoin {
     return this.mode === "pass" && this.formats.includes("strace") && this.formats.includes("ftrace");
   }
 
+  /** strace and the trace both recorded calls: what the trace has of a call lies inside its lines. */
+  get joins(): boolean {
+    return this.mode === "join";
+  }
+
   push(event: Event): void {
     switch (this.mode) {
       case "pass":

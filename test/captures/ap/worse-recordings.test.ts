@@ -5,7 +5,6 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { check } from "../../../src/check/check.js";
 import type { Verdict } from "../../../src/check/report.js";
-import { shipped } from "./places.js";
 import {
   type Recording,
   readRecording,
@@ -17,7 +16,8 @@ import {
   withoutSnapshot,
   withoutSource,
   writeRecording,
-} from "./worse-recordings.js";
+} from "../worse-recordings.js";
+import { shipped } from "./places.js";
 
 /** What nobody recorded is not known: it never makes a divergence of a run that conforms. */
 const scratch = mkdtempSync(join(tmpdir(), "kvm-conform-worse-"));

@@ -103,6 +103,26 @@ function stampOf(format: string, line: string): number | undefined {
   return stamp === undefined ? undefined : Number(stamp.replace(":", "."));
 }
 
+/** The lines of a source that are kept. */
+export function withLines(
+  recording: Recording,
+  format: string,
+  keep: (line: string, at: number) => boolean,
+): Recording {
+  const source = recording.manifest.sources.find((one) => one.format === format);
+  if (source === undefined) return recording;
+  const kept = lines(recording.files.get(source.file)).filter(keep);
+  return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
+}
+
+/** The recorder was started, or stopped, in the middle: `from` and `to` are shares of its lines. Headers stay. */
+export function withStretch(recording: Recording, format: string, from: number, to: number): Recording {
+  const source = recording.manifest.sources.find((one) => one.format === format);
+  if (source === undefined) return recording;
+  const { length } = lines(recording.files.get(source.file));
+  return withLines(recording, format, (line, at) => line.startsWith("#") || (at >= from * length && at < to * length));
+}
+
 /** Some lines of the trace are missing, and nothing says so. */
 export function withoutLines(recording: Recording, at: number, length: number): Recording {
   const source = recording.manifest.sources.find(({ format }) => format === "ftrace");
@@ -120,6 +140,6 @@ function joined(kept: readonly string[]): string {
   return kept.map((line) => `${line}\n`).join("");
 }
 
-function isManifest(value: unknown): value is Recording["manifest"] {
+export function isManifest(value: unknown): value is Recording["manifest"] {
   return typeof value === "object" && value !== null && "sources" in value && Array.isArray(value.sources);
 }
