@@ -128,46 +128,50 @@ function checkTable(s: ApState, queue: Queue, broken: Broken[]): void {
 }
 
 function checkGuest(s: ApState, guest: Guest, broken: Broken[]): void {
-  checkPins(s, guest, broken);
-  checkCounts(s, guest, broken);
+  const holding = queuesHolding(s, guest);
+  checkPins(guest, holding, broken);
+  checkCounts(guest, holding, broken);
   checkHook(s, guest, broken);
   checkReferences(s, guest, broken);
-  if (guest.hook === null) checkDetached(s, guest, broken);
+  if (guest.hook === null) checkDetached(s, guest, holding, broken);
+}
+
+/** The queues that have, or may have, something saved for the guest. */
+function queuesHolding(s: ApState, guest: Guest): readonly Queue[] {
+  const holding: Queue[] = [];
+  for (const queue of s.queues.values()) {
+    const { heldBy } = queue;
+    if (heldBy !== null && (heldBy === guest || !isKnown(heldBy))) holding.push(queue);
+  }
+  return holding;
 }
 
 /** INV-2. */
-function checkPins(s: ApState, guest: Guest, broken: Broken[]): void {
-  if (!isKnown(guest.pins) || !isKnown(guest.leaks)) return;
-  if (guest.pins.size === 0 && guest.leaks.length === 0 && !holdsAny(s, guest)) return;
+function checkPins(guest: Guest, holding: readonly Queue[], broken: Broken[]): void {
+  const { pins, leaks } = guest;
+  if (!isKnown(pins) || !isKnown(leaks)) return;
+  if (pins.size === 0 && leaks.length === 0 && holding.length === 0) return;
   const expected = new Map<string, number>();
   const count = (key: string, by: number): void => void expected.set(key, (expected.get(key) ?? 0) + by);
-  for (const { savedNib, heldBy } of s.queues.values()) {
-    if (heldBy === null || (isKnown(heldBy) && heldBy !== guest) || savedNib === null) continue;
+  for (const { savedNib, heldBy } of holding) {
+    if (savedNib === null) continue;
     if (!isKnown(heldBy) || !isKnown(savedNib)) return;
     count(savedNib, 1);
   }
-  for (const { kind, what } of guest.leaks) {
+  for (const { kind, what } of leaks) {
     if (kind === "pin") count(String(what), 1);
     else if (kind === "stale" && typeof what === "string") count(what, -1);
   }
-  for (const key of new Set([...expected.keys(), ...guest.pins.keys()])) {
-    const pinned = guest.pins.get(key) ?? 0;
-    const due = expected.get(key) ?? 0;
-    if (pinned === due) continue;
+  const compare = (key: string, pinned: number, due: number): void => {
+    if (pinned === due) return;
     report(broken, INV_2, `${guestName(guest)} has ${key} pinned ${pinned} times, of which ${due} are accounted for`);
-  }
-}
-
-/** Whether a queue has, or may have, something saved for the guest. */
-function holdsAny(s: ApState, guest: Guest): boolean {
-  for (const { heldBy } of s.queues.values()) {
-    if (heldBy !== null && (heldBy === guest || !isKnown(heldBy))) return true;
-  }
-  return false;
+  };
+  for (const [key, due] of expected) compare(key, pins.get(key) ?? 0, due);
+  for (const [key, pinned] of pins) if (!expected.has(key)) compare(key, pinned, 0);
 }
 
 /** INV-3, INV-4. */
-function checkCounts(s: ApState, guest: Guest, broken: Broken[]): void {
+function checkCounts(guest: Guest, holding: readonly Queue[], broken: Broken[]): void {
   const { gisc, leaks, alertMask } = guest;
   if (!isKnown(gisc)) return;
   const mask = gisc.reduce((bits, count, isc) => (count > 0 ? bits | (0x80 >> isc) : bits), 0);
@@ -176,8 +180,8 @@ function checkCounts(s: ApState, guest: Guest, broken: Broken[]): void {
   }
   if (!isKnown(leaks)) return;
   const expected = [0, 0, 0, 0, 0, 0, 0, 0];
-  for (const { savedIsc, heldBy } of s.queues.values()) {
-    if (heldBy === null || (isKnown(heldBy) && heldBy !== guest) || savedIsc === null) continue;
+  for (const { savedIsc, heldBy } of holding) {
+    if (savedIsc === null) continue;
     if (!isKnown(heldBy) || !isKnown(savedIsc)) return;
     expected[savedIsc] = (expected[savedIsc] ?? 0) + 1;
   }
@@ -247,8 +251,8 @@ function checkReferences(s: ApState, guest: Guest, broken: Broken[]): void {
 }
 
 /** INV-13: what queues still have registered for a guest without an mdev. */
-function checkDetached(s: ApState, guest: Guest, broken: Broken[]): void {
-  for (const queue of s.queues.values()) {
+function checkDetached(s: ApState, guest: Guest, holding: readonly Queue[], broken: Broken[]): void {
+  for (const queue of holding) {
     if (queue.heldBy !== guest || !isKnown(queue.savedIsc) || queue.savedIsc === null) continue;
     // RST-2: a reset that failed has been reported where it happened.
     if (!s.parameters.old && queue.resetRc !== 0) continue;

@@ -8,88 +8,134 @@ import { Guest, Host, Mdev, Queue } from "./state.js";
  */
 export class Concerned {
   /** Matrix, shadow, additions, maxima, guest. */
-  readonly mdevs: Mdev[] = [];
+  mdevs: readonly Mdev[] = NOBODY;
   /** Driver and table. */
-  readonly queues: Queue[] = [];
+  queues: readonly Queue[] = NOBODY;
   /** Masks and hook. */
-  readonly guests: Guest[] = [];
+  guests: readonly Guest[] = NOBODY;
   /** All of the above, whatever was touched: the masks and the host's configuration concern everybody. */
   everybody = false;
   /** Instances and the driver's own additions. */
   host = false;
   /** What is saved for a queue, and whose it is. */
-  readonly registrations: Queue[] = [];
+  registrations: readonly Queue[] = NOBODY;
   /** Guests whose pins, counts or references, or what these are for, changed. */
-  readonly ledgers: Guest[] = [];
+  ledgers: readonly Guest[] = NOBODY;
 
   constructor({ objects, keys }: Touched) {
     for (let i = 0; i < objects.length; i++) {
       const object = objects[i];
       const key = keys[i];
       if (typeof key !== "string") continue;
-      if (object instanceof Queue) this.queue(object, key);
-      else if (object instanceof Mdev) this.mdev(object, key);
-      else if (object instanceof Guest) this.guest(object, key);
-      else if (object instanceof Host) this.ofHost(key);
+      if (object instanceof Queue) this.queue(object, aspectsOf(OF_QUEUE, key));
+      else if (object instanceof Mdev) this.mdev(object, aspectsOf(OF_MDEV, key));
+      else if (object instanceof Guest) this.guest(object, aspectsOf(OF_GUEST, key));
+      else if (object instanceof Host) this.ofHost(aspectsOf(OF_HOST, key));
     }
   }
 
-  private queue(queue: Queue, key: string): void {
-    if (BINDING.has(key)) {
-      addOnce(this.queues, queue);
-      if (isKnown(queue.linked) && queue.linked !== null) addOnce(this.mdevs, queue.linked);
+  private queue(queue: Queue, aspects: number): void {
+    if ((aspects & BINDING) !== 0) {
+      this.queues = withOne(this.queues, queue);
+      if (isKnown(queue.linked) && queue.linked !== null) this.mdevs = withOne(this.mdevs, queue.linked);
     }
-    if (REGISTRATION.has(key)) addOnce(this.registrations, queue);
-    if (HELD.has(key) && isKnown(queue.heldBy) && queue.heldBy !== null) addOnce(this.ledgers, queue.heldBy);
-  }
-
-  private mdev(m: Mdev, key: string): void {
-    if (UNPROMISED.has(key)) return;
-    addOnce(this.mdevs, m);
-    if (key === "present") this.host = true;
-    if ((key === "present" || key === "kvm") && isKnown(m.kvm) && m.kvm !== null) {
-      addOnce(this.guests, m.kvm);
-      addOnce(this.ledgers, m.kvm);
+    if ((aspects & REGISTRATION) !== 0) this.registrations = withOne(this.registrations, queue);
+    if ((aspects & LEDGER) !== 0 && isKnown(queue.heldBy) && queue.heldBy !== null) {
+      this.ledgers = withOne(this.ledgers, queue.heldBy);
     }
   }
 
-  private guest(guest: Guest, key: string): void {
-    if (RUNNING.has(key)) addOnce(this.guests, guest);
-    if (LEDGER.has(key)) addOnce(this.ledgers, guest);
+  private mdev(m: Mdev, aspects: number): void {
+    if ((aspects & MATRIX) !== 0) this.mdevs = withOne(this.mdevs, m);
+    if ((aspects & INSTANCES) !== 0) this.host = true;
+    if ((aspects & LEDGER) !== 0 && isKnown(m.kvm) && m.kvm !== null) {
+      this.guests = withOne(this.guests, m.kvm);
+      this.ledgers = withOne(this.ledgers, m.kvm);
+    }
   }
 
-  private ofHost(key: string): void {
-    if (INSTANCES.has(key)) this.host = true;
-    else if (CONFIGURATION.has(key)) {
-      this.everybody = true;
-      this.host = true;
-    }
+  private guest(guest: Guest, aspects: number): void {
+    if ((aspects & RUNNING) !== 0) this.guests = withOne(this.guests, guest);
+    if ((aspects & LEDGER) !== 0) this.ledgers = withOne(this.ledgers, guest);
+  }
+
+  private ofHost(aspects: number): void {
+    if ((aspects & INSTANCES) !== 0) this.host = true;
+    if ((aspects & CONFIGURATION) !== 0) this.everybody = true;
   }
 }
 
-function addOnce<T>(list: T[], one: T): void {
-  if (!list.includes(one)) list.push(one);
+/** What most operations do not concern: one list for all, to which nobody adds. */
+const NOBODY: readonly never[] = [];
+
+function withOne<T>(list: readonly T[], one: T): readonly T[] {
+  if (list.length === 0) return [one];
+  return list.includes(one) ? list : [...list, one];
 }
 
-function fields<T>(...names: readonly (keyof T & string)[]): ReadonlySet<string> {
-  return new Set(names);
-}
+/** What invariants speak of, as bits. */
+const BINDING = 1;
+const REGISTRATION = 2;
+const LEDGER = 4;
+const MATRIX = 8;
+const RUNNING = 16;
+const INSTANCES = 32;
+const CONFIGURATION = 64;
 
-const BINDING = fields<Queue>("driver", "linked");
-const REGISTRATION = fields<Queue>("driver", "linked", "owner", "savedIsc", "savedNib", "heldBy", "strayIrq");
-const HELD = fields<Queue>("savedIsc", "savedNib", "heldBy", "resetRc");
-/** The only fields of an mdev that no invariant speaks of. */
-const UNPROMISED = fields<Mdev>("removing", "createdAt", "heads", "open", "tainted");
-const RUNNING = fields<Guest>("live", "hook", "apm", "aqm", "adm");
-const LEDGER = fields<Guest>("live", "hook", "gisc", "pins", "alertMask", "refs", "leaks");
-const INSTANCES = fields<Host>("available", "instances", "hiddenMdevs");
-const CONFIGURATION = fields<Host>(
-  "apmask",
-  "aqmask",
-  "infoApm",
-  "infoAqm",
-  "infoAdm",
-  "apAdd",
-  "aqAdd",
-  "devicesListed",
-);
+/** The fields of an object that invariants speak of; an mdev has few others. */
+type Aspects<T> = ReadonlyMap<keyof T, number>;
+
+const OF_QUEUE: Aspects<Queue> = new Map([
+  ["driver", BINDING | REGISTRATION],
+  ["linked", BINDING | REGISTRATION],
+  ["owner", REGISTRATION],
+  ["strayIrq", REGISTRATION],
+  ["savedIsc", REGISTRATION | LEDGER],
+  ["savedNib", REGISTRATION | LEDGER],
+  ["heldBy", REGISTRATION | LEDGER],
+  ["resetRc", LEDGER],
+]);
+const OF_MDEV: Aspects<Mdev> = new Map([
+  ["present", MATRIX | INSTANCES | LEDGER],
+  ["kvm", MATRIX | LEDGER],
+  ["apmMax", MATRIX],
+  ["aqmMax", MATRIX],
+  ["apm", MATRIX],
+  ["aqm", MATRIX],
+  ["adm", MATRIX],
+  ["shApm", MATRIX],
+  ["shAqm", MATRIX],
+  ["shAdm", MATRIX],
+  ["apmAdd", MATRIX],
+  ["aqmAdd", MATRIX],
+  ["admAdd", MATRIX],
+]);
+const OF_GUEST: Aspects<Guest> = new Map([
+  ["live", RUNNING | LEDGER],
+  ["hook", RUNNING | LEDGER],
+  ["apm", RUNNING],
+  ["aqm", RUNNING],
+  ["adm", RUNNING],
+  ["gisc", LEDGER],
+  ["pins", LEDGER],
+  ["alertMask", LEDGER],
+  ["refs", LEDGER],
+  ["leaks", LEDGER],
+]);
+const OF_HOST: Aspects<Host> = new Map([
+  ["available", INSTANCES],
+  ["instances", INSTANCES],
+  ["hiddenMdevs", INSTANCES],
+  ["apmask", CONFIGURATION | INSTANCES],
+  ["aqmask", CONFIGURATION | INSTANCES],
+  ["infoApm", CONFIGURATION | INSTANCES],
+  ["infoAqm", CONFIGURATION | INSTANCES],
+  ["infoAdm", CONFIGURATION | INSTANCES],
+  ["apAdd", CONFIGURATION | INSTANCES],
+  ["aqAdd", CONFIGURATION | INSTANCES],
+  ["devicesListed", CONFIGURATION | INSTANCES],
+]);
+
+function aspectsOf(fields: ReadonlyMap<string, number>, key: string): number {
+  return fields.get(key) ?? 0;
+}
