@@ -19,11 +19,6 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     lines: 480,
     because: "one object that a model talks to: its results, effects and reads share the cursor and the first mismatch",
   },
-  "src/model/dawr/capability.ts": {
-    lines: 480,
-    because:
-      "checking and enabling of one capability on both kinds of descriptors; a fifth are the texts of thirteen rules",
-  },
   "src/operation/ap/assembler.ts": {
     lines: 440,
     because: "one automaton: its transitions share the stack of each task",
@@ -31,10 +26,6 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
   "src/operation/ap/syscalls.ts": {
     lines: 620,
     because: "a short decoder a system call, all over one descriptor table",
-  },
-  "src/operation/dawr/assembler.ts": {
-    lines: 430,
-    because: "one automaton: its transitions share what is open on each task",
   },
   "src/operation/platform/assembler.ts": {
     lines: 430,

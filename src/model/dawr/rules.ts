@@ -1,5 +1,5 @@
 import type { Rule } from "../core/rule.js";
-import * as capability from "./capability.js";
+import * as capability from "./capability-rules.js";
 import * as compat from "./compat.js";
 import * as dabr from "./dabr.js";
 import * as guestRules from "./guest-rules.js";

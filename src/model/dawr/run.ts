@@ -3,7 +3,7 @@ import { addressText, sameWord } from "../../event/word.js";
 import type { RegistersCall, RunBeginCall, RunCall } from "../../operation/dawr/call.js";
 import { and, isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { CAP_12 } from "./capability.js";
+import { CAP_12 } from "./capability-rules.js";
 import { refuses } from "./compat.js";
 import { blur, HSM_10, HSM_12 } from "./host-hcall.js";
 import { INV_10, INV_11 } from "./invariants.js";

@@ -6,11 +6,12 @@ import { Descriptors } from "./descriptor-calls.js";
 import { KvmFiles } from "./files.js";
 import { GuestHcallLines } from "./guest-lines.js";
 import { HostHcallLines, type Run } from "./hcall-lines.js";
-import { commandOf, detailProbes, type IoctlDetails, noDetails, readDetails } from "./ioctl-details.js";
+import { commandOf, detailProbes, type IoctlDetails, mayHaveDetails, noDetails, readDetails } from "./ioctl-details.js";
 import { IoctlCalls, type OpenIoctl } from "./ioctls.js";
 import { CallJoin } from "./join.js";
+import { MachineGate } from "./machine-gate.js";
 import { foreignRequests, isKvmRequest, KVM_CREATE_VM, KVM_ENABLE_CAP, KVM_RUN } from "./numbers.js";
-import { argumentWord, descriptorNumber, requestOf } from "./request.js";
+import { argumentWord, decorationOf, descriptorNumber, requestOf } from "./request.js";
 import { type ErrorSign, plainResult } from "./results.js";
 
 /** What the assembler needs to know of a capture. */
@@ -20,9 +21,6 @@ export interface DawrSetting {
   /** Machine of the manifest; undefined where it does not say. */
   readonly arch: string | undefined;
 }
-
-/** Operations kept while nothing has shown yet that the recorded machine is a powerpc one. */
-const MOST_HELD = 4096;
 
 /** Hcalls and ioctls of this system have no effects of their own: what they do is in their result. */
 const noEffects: Operation["effects"] = [];
@@ -54,24 +52,18 @@ export class DawrAssembler {
   private readonly guest: GuestHcallLines;
   /** KVM_ENABLE_CAP calls on their way, that other tasks may feel. */
   private readonly enabling = new Set<OpenIoctl>();
-  private readonly hand: (group: readonly Operation[]) => void;
   private readonly setting: DawrSetting;
   private readonly little: boolean;
   /** strace alone, so that a call is complete with its line. */
   private readonly straceOnly: boolean;
-  /** Another machine than a powerpc one was recorded, as the manifest says. */
-  private readonly elsewhere: boolean;
-  private powerpc: boolean;
-  private readonly held: Operation[] = [];
+  private readonly gate: MachineGate;
   private sequence = 0;
   private number = 0;
 
   constructor(setting: DawrSetting, hand: (group: readonly Operation[]) => void) {
     this.setting = setting;
-    this.hand = hand;
+    this.gate = new MachineGate(setting.arch, hand);
     this.little = setting.arch !== "ppc64" && setting.arch !== "powerpc64";
-    this.powerpc = setting.arch?.startsWith("p") === true;
-    this.elsewhere = setting.arch !== undefined && !this.powerpc;
     this.straceOnly = !setting.formats.some((format) => format !== "strace" && format !== "sysfs");
     const emit = this.emit.bind(this);
     this.host = new HostHcallLines(emit);
@@ -83,7 +75,7 @@ export class DawrAssembler {
   /** Takes the next event of the merged stream. */
   push(event: Event): void {
     // CAP-10: requests have other numbers there.
-    if (this.elsewhere) return;
+    if (this.gate.elsewhere) return;
     switch (event.kind) {
       case "log":
       case "mark":
@@ -175,7 +167,7 @@ export class DawrAssembler {
       return;
     }
     if (!isKvmRequest(request)) return;
-    if (event.args[1]?.startsWith("0x") === true && request >= 0x20000000) this.isPowerpc();
+    if (event.args[1]?.startsWith("0x") === true && request >= 0x20000000) this.gate.isPowerpc();
     this.begin(event, partner, request, task);
   }
 
@@ -248,23 +240,23 @@ export class DawrAssembler {
   private probe(event: ProbeEvent): void {
     switch (event.name) {
       case "hcall_entry":
-        this.isPowerpc();
+        this.gate.isPowerpc();
         this.guest.entry(event, this.inCreate(event));
         return;
       case "hcall_exit":
         this.guest.exit(event, this.inCreate(event));
         return;
       case "kvm_hcall_enter":
-        this.isPowerpc();
+        this.gate.isPowerpc();
         this.announceEnabling(event);
         this.host.enter(event, this.vcpuOf(event), this.tasks.get(event.tid)?.run);
         return;
       case "kvm_hcall_exit":
-        this.isPowerpc();
+        this.gate.isPowerpc();
         this.host.exit(event, this.vcpuOf(event), this.tasks.get(event.tid)?.run);
         return;
       case "p_kvmppc_h_pr":
-        this.isPowerpc();
+        this.gate.isPowerpc();
         this.host.prEnter(event, this.runningVcpu(event.tid));
         return;
       case "r_kvmppc_h_pr":
@@ -380,13 +372,6 @@ export class DawrAssembler {
     return this.setting.formats[event.source] === "strace";
   }
 
-  /** Something that only a powerpc machine prints was seen. */
-  private isPowerpc(): void {
-    if (this.powerpc) return;
-    this.powerpc = true;
-    for (const operation of this.held.splice(0)) this.hand([operation]);
-  }
-
   private emit(call: DawrCall, name: string, result: ObservedResult, begin: Event, end: Event): void {
     const operation: Operation = {
       number: ++this.number,
@@ -403,20 +388,6 @@ export class DawrAssembler {
       gap: false,
       overlapping: false,
     };
-    if (this.powerpc) this.hand([operation]);
-    else if (this.held.length < MOST_HELD) this.held.push(operation);
+    this.gate.pass(operation);
   }
-}
-
-/** Requests whose structures probes show. */
-function mayHaveDetails(command: number): boolean {
-  return (
-    command === KVM_ENABLE_CAP || command === KVM_RUN || (command & 0xffff) === 0xaeab || (command & 0xffff) === 0xaeac
-  );
-}
-
-function decorationOf(arg: string | undefined): string | undefined {
-  if (arg === undefined) return undefined;
-  const open = arg.indexOf("<");
-  return open < 0 ? undefined : arg.slice(open + 1, arg.endsWith(">") ? -1 : undefined);
 }

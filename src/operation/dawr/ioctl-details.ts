@@ -1,7 +1,7 @@
 import { fieldOf, type ProbeEvent } from "../../event/event.js";
 import { parseWord, type Word } from "../../event/word.js";
 import type { CapRequest } from "./call.js";
-import { KVM_ENABLE_CAP, KVM_GET_ONE_REG, KVM_GET_REGS, KVM_SET_ONE_REG, KVM_SET_REGS } from "./numbers.js";
+import { KVM_ENABLE_CAP, KVM_GET_ONE_REG, KVM_GET_REGS, KVM_RUN, KVM_SET_ONE_REG, KVM_SET_REGS } from "./numbers.js";
 import { bytesField, numberField, StructReader, wordField } from "./words.js";
 
 /** What probe lines inside an ioctl show of its structures (probes.md, powerpc). */
@@ -96,6 +96,13 @@ export function commandOf(event: ProbeEvent): number | undefined {
     default:
       return wordField(event, "cmd")?.lo;
   }
+}
+
+/** Requests whose structures probes show. */
+export function mayHaveDetails(command: number): boolean {
+  return (
+    command === KVM_ENABLE_CAP || command === KVM_RUN || (command & 0xffff) === 0xaeab || (command & 0xffff) === 0xaeac
+  );
 }
 
 /** Takes what a line shows. `little`: the recorded machine is little-endian. */

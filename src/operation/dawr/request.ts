@@ -20,6 +20,13 @@ export function descriptorNumber(arg: string | undefined): number {
   return at === 0 ? -1 : value;
 }
 
+/** What strace shows a descriptor to stand for, in angle brackets behind it; undefined without `-y`. */
+export function decorationOf(arg: string | undefined): string | undefined {
+  if (arg === undefined) return undefined;
+  const open = arg.indexOf("<");
+  return open < 0 ? undefined : arg.slice(open + 1, arg.endsWith(">") ? -1 : undefined);
+}
+
 /**
  * The request of an ioctl as 32 bits: a name of strace, `0x…` (the caller's whole register: its low half, FMT-1), or a
  * number with its name as a comment. 0 where it is none that is known; undefined where it is certainly none of KVM's.
