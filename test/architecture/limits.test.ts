@@ -27,10 +27,6 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     lines: 620,
     because: "a short decoder a system call, all over one descriptor table",
   },
-  "src/operation/platform/assembler.ts": {
-    lines: 430,
-    because: "one automaton: calls, notes and probe lines complete the same open operation of a task",
-  },
   "test/model/platform/examples.test.ts": {
     lines: 640,
     because: "the eighteen worked examples of the specification, each for its profiles",

@@ -5,13 +5,14 @@ import type { ObservedResult, Operation } from "../operation.js";
 import { Overlaps } from "../overlaps.js";
 import { TaskTable } from "../tasks.js";
 import type { InputNote } from "./arguments.js";
-import type { Argument, Meaning, PlatformCall } from "./call.js";
+import type { Argument, PlatformCall } from "./call.js";
 import type { DecodedCall } from "./decoded.js";
 import type { PlatformFile } from "./file.js";
 import { afterOf, joined } from "./halves.js";
 import { type Note, noteOf } from "./notes.js";
+import { probedCall } from "./probed-call.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
-import { requestNumbered, requestOf, VFIO } from "./requests.js";
+import { requestNumbered, requestOf } from "./requests.js";
 import { observedResult, resultOfNote, resultOfReturn } from "./results.js";
 import { SyscallDecoder } from "./syscalls.js";
 import { newTaskState, type TaskState } from "./task-state.js";
@@ -332,33 +333,10 @@ export class PlatformAssembler {
       return;
     }
     this.settle(state);
-    const request = requestNumbered(probed.command);
-    const call: PlatformCall = {
-      kind: "vfio-ioctl",
-      target: this.targetOf(number, probed.fd, event.tid),
-      request,
-      value: undefined,
-      argument: probed.argument,
-      after: undefined,
-      descriptors: [],
-      made: undefined,
-      process: this.tasks.get(event.tid).process.id,
-    };
-    const whole = this.syscalls.withArgument(call, probed.argument, this.tasks.get(event.tid));
-    const operation = this.start({ call: whole, name: request.operation }, event, {
-      kind: "unknown",
-      reason: "the call did not return",
-    });
+    const decoded = probedCall(probed, this.syscalls, this.tasks.get(event.tid));
+    const operation = this.start(decoded, event, { kind: "unknown", reason: "the call did not return" });
     state.running = operation;
     state.probed = operation;
-  }
-
-  /** Without system calls the command number tells the descriptor's kind (probes.md). */
-  private targetOf(number: number, fd: number | undefined, tid: number): Meaning {
-    const task = this.tasks.get(tid);
-    const kind = number <= VFIO.SET_IOMMU ? "/dev/vfio/vfio" : "anon_inode:[vfio-device]";
-    if (number >= VFIO.GROUP_GET_STATUS && number <= VFIO.GROUP_GET_DEVICE_FD) return { kind: "unknown" };
-    return this.syscalls.descriptors.meaningOfArgument(`${fd ?? 0x7fffffff}<${kind}>`, task);
   }
 
   private structureAfter(event: ProbeEvent): void {
