@@ -91,7 +91,6 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
     case "undefinedWhat":
       return a === undefined || a === "" ? b : a;
     case "message":
-    case "group":
       return undefined;
   }
   return object instanceof Machine && key === "pageSize" ? a : join(a, b);
