@@ -160,6 +160,7 @@ function maybeNotified(x: Trial, s: ApState, m: Mdev, vm: number | undefined): v
   for (const guest of s.guests.values()) {
     if (guest.hook !== null || (vm !== undefined && guest.vm !== undefined && guest.vm !== vm)) continue;
     s.journal.set(guest, "hook", oneOf<Mdev | null>([null, m]));
+    s.journal.set(guest, "refs", unknown);
     for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
   }
 }

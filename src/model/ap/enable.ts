@@ -1,7 +1,6 @@
 import type { Word } from "../../event/word.js";
 import { addressText, sameWord, wordOf, wordText } from "../../event/word.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import type { Refusal } from "../../operation/ap/log-decode.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { disable, seenStatus, unseenStatus } from "./disable.js";
@@ -10,6 +9,7 @@ import { pointerFits } from "./guests.js";
 import { CODES, canAnswerEnable, IRQ_12, learnEnable } from "./hardware.js";
 import { AQIC_4, addLeak, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
 import { aqicRule, V9_V12, V61 } from "./profile.js";
+import { refusedBy } from "./refusal.js";
 import type { ApState, Guest, Queue } from "./state.js";
 import { rcText, responseCode } from "./status.js";
 
@@ -180,11 +180,6 @@ export function enable(
     }
   }
   return enableOnHost(x, s, guest, queue, key, nisc, request);
-}
-
-/** The driver's log says the same, where it is recorded (appendix C). */
-function refusedBy(x: Trial, reason: Refusal): void {
-  x.hint("aqic_refused", (seen) => (seen.reason === reason ? undefined : seen.reason));
 }
 
 /** NIB-4: whether one page was pinned. */

@@ -8,6 +8,7 @@ import { learnFact } from "./guest-facts.js";
 import { AQIC_4 } from "./ledger.js";
 import { aqicRule, V9, V9_V12, V12_V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
+import { refusedBy } from "./refusal.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { has, learnLinked } from "./table.js";
 import { type Cpu, ecaBit, learnEca, runs } from "./vcpus.js";
@@ -76,7 +77,7 @@ export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
   x.by(AQIC_2);
   if (endsHere(x, call, not(ecaBit(s, cpu, "aiv")), "userspace", undefined)) {
     learnEca(x, s, cpu, "aiv", false);
-    x.hint("aqic_refused", (seen) => (seen.reason === "no-aiv" ? undefined : seen.reason));
+    refusedBy(x, "no-aiv");
     ended(x, call, "userspace", AQIC_1, undefined);
     return;
   }
@@ -88,7 +89,7 @@ export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
   const answer = call.exit?.gr1.lo;
   if (!foundQueue(x, found, answer)) {
     x.by(AQIC_5);
-    x.hint("aqic_refused", (seen) => (seen.reason === "queue-not-bound" ? undefined : seen.reason));
+    refusedBy(x, "queue-not-bound");
     writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
     return;
   }
@@ -101,7 +102,7 @@ export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
 function withoutGuest(x: Trial, s: ApState, guest: Guest, call: Pqap): boolean {
   if (s.parameters.old || !isKnown(guest.hook) || guest.hook === null || guest.hook.kvm !== null) return false;
   x.by(AQIC_4);
-  x.hint("aqic_refused", (seen) => (seen.reason === "mdev-not-in-use" ? undefined : seen.reason));
+  refusedBy(x, "mdev-not-in-use");
   writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
   return true;
 }
