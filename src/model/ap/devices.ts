@@ -143,6 +143,7 @@ function strangerOpens(
 ): void {
   x.maybe("apcb_set", () => undefined);
   if (guest !== undefined) s.journal.set(guest, "hook", unknown);
+  for (const other of s.guests.values()) s.journal.set(other, "refs", unknown);
   for (const m of s.mdevs.values()) {
     if (m.present !== false && m.kvm === null) s.journal.set(m, "kvm", unknown);
     if (m.present !== false) s.journal.set(m, "open", unknown);
@@ -226,6 +227,7 @@ function strangerCloses(x: Trial, s: ApState): void {
     s.journal.set(m, "kvm", isKnown(m.kvm) ? oneOf<Guest | null>([m.kvm, null]) : unknown);
     s.journal.set(m, "open", unknown);
   }
+  for (const guest of s.guests.values()) s.journal.set(guest, "refs", unknown);
 }
 
 /** An ioctl of the device (MDEV-8, IOC-1 to IOC-4). */

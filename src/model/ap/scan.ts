@@ -6,6 +6,7 @@ import { and, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configurationChanged, isLast, newestFirst, SCAN_1 } from "./config-change.js";
+import { freeIfSeen } from "./free.js";
 import { configRule, V12_V61 } from "./profile.js";
 import { gone, leave, probe } from "./queue-life.js";
 import { configured, DRV_1, isReserved, queueAt } from "./queues.js";
@@ -85,6 +86,9 @@ export function scan(x: Trial, s: ApState): void {
   queuesOfScan(x, s);
   if (news === undefined) return;
   x.by(SCAN_4);
+  if (complete === undefined && x.certain("scan_complete") && s.host.loaded !== false) {
+    x.differs("scan_complete at the end of the scan", "no scan_complete", SCAN_1, SCAN_4);
+  }
   scanComplete(x, s);
   x.agrees();
 }
@@ -167,7 +171,11 @@ export function queuesOfScan(x: Trial, s: ApState): void {
     if (queue.driver === "absent" || configured(s, queue.apqn) !== false) continue;
     // Its adapter or domain is not in the configuration any more: the scan removes the device (SCAN-2, SCAN-3).
     if (queue.driver === "vfio_ap") leave(x, s, queue, "absent");
-    else gone(s, queue, "absent");
+    else {
+      // Whether it was vfio_ap's is not known: what is freed for it may be all that shows.
+      if (!isKnown(queue.driver) && !x.certain("queue_remove")) freeIfSeen(x, s, queue);
+      gone(s, queue, "absent");
+    }
   }
 }
 

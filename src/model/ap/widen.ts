@@ -102,7 +102,10 @@ function widenCalls(x: Trial, s: ApState): void {
     journal.set(queue, "owner", unknown);
   }
   for (const guest of s.guests.values()) {
-    if (!attachSeen) journal.set(guest, "hook", unknown);
+    if (!attachSeen) {
+      journal.set(guest, "hook", unknown);
+      journal.set(guest, "refs", unknown);
+    }
     if (guest.hook !== null) blurMasks(s, guest);
   }
   for (const group of s.groups.values()) journal.set(group, "holders", unknown);

@@ -92,7 +92,7 @@ export class ApAssembler {
   /** The stream ended: whatever is open has no result, and may lack lines that were not recorded any more. */
   finish(): void {
     for (const operation of this.running.all()) {
-      if (operation.call.kind === "pqap" || operation.end === this.lastProbe) {
+      if (neverEnded(operation) || operation.end === this.lastProbe) {
         operation.cut = operation.returned ? "call" : "effects";
       }
       this.close(operation);
@@ -371,6 +371,12 @@ export class ApAssembler {
     }
     return this.start(unrecordedCall(effect), event, notRecorded);
   }
+}
+
+/** Whether the line that ends an operation has not come: that of an instruction's exit, or of a scan's end. */
+function neverEnded({ call, effects }: OpenOperation<ApCall>): boolean {
+  if (call.kind === "scan") return !effects.some(({ effect }) => effect.kind === "scan_complete");
+  return call.kind === "pqap";
 }
 
 /** The calls that have effects: a strace without a filter prints them sooner or later. */
