@@ -56,15 +56,11 @@ const PLAIN = new Set([
   "dangling",
   "linkedAt",
   "order",
-  "pointer",
-  "vm",
   "name",
   "live",
   "removing",
   "status",
   "statusIn",
-  "mdev",
-  "served",
   "heads",
   "next",
   "at",
@@ -74,6 +70,8 @@ const PLAIN = new Set([
 const BOTH = new Set(["devicesListed", "moduleHeld", "strayIrq", "closed"]);
 /** Why something is not judged any more: one run's reason is enough. */
 const REASONS = new Set(["hung", "tainted"]);
+/** Plain fields of which undefined says that nothing is known. */
+const NAMES = new Set(["pointer", "vm", "mdev", "served"]);
 
 /** What a field allows after two runs that both explain an observation. */
 export function joinField(object: object, key: string, a: unknown, b: unknown): unknown {
@@ -83,7 +81,8 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
   if (key === "unseenCalls") return a === true || b === true;
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
   if (object instanceof Guest && key === "facts") return joinFacts(a, b);
-  if (PLAIN.has(key) && !(object instanceof DeviceFile)) {
+  if (NAMES.has(key) && !(object instanceof DeviceFile)) return undefined;
+  if (PLAIN.has(key)) {
     return typeof a === "number" && typeof b === "number" ? Math.max(a, b) : a;
   }
   return join(a, b);
