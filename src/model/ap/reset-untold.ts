@@ -2,7 +2,7 @@ import { addressText } from "../../event/word.js";
 import type { ApEffect } from "../../operation/ap/effect.js";
 import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { unpinned, unregistered } from "./free.js";
+import { freeIfSeen, unpinned, unregistered } from "./free.js";
 import type { ApState, Queue } from "./state.js";
 import { forgetRegistration } from "./widen.js";
 
@@ -41,6 +41,17 @@ export function resetUntold(
     }
   }
   pass(x, s, x.remaining(), others);
+}
+
+/**
+ * What may have been freed for a queue of which nothing shows whether it was reset: the next lines, unless they name the
+ * page of another queue.
+ */
+export function freeUntold(x: Trial, s: ApState, queue: Queue): void {
+  const page = x.rest().find((effect) => effect.kind === "unpin_pages");
+  const nib = page === undefined ? undefined : addressText(page.iova);
+  for (const other of s.queues.values()) if (other !== queue && nib !== undefined && other.savedNib === nib) return;
+  freeIfSeen(x, s, queue);
 }
 
 /** How many lines come before those of freeing a queue; none where they are not there. */

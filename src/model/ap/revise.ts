@@ -4,6 +4,7 @@ import type { Trial } from "../core/trial.js";
 import { configRule } from "./profile.js";
 import { gone, leave, probe } from "./queue-life.js";
 import { configured, driverNow, isReserved, queueAt, takesType } from "./queues.js";
+import { freeUntold, resetsUntold } from "./reset-untold.js";
 import type { ApState, Queue, QueueDriver } from "./state.js";
 
 export const DRV_4 = configRule(
@@ -93,6 +94,7 @@ function revise(x: Trial, s: ApState, queue: Queue): void {
     probe(x, s, queue);
     return;
   }
+  if (mine === "unknown" && want !== false && !x.certain("queue_remove") && resetsUntold(x, s)) freeUntold(x, s, queue);
   const after = afterRevision(x, s, queue, drivers(isKnown(queue.driver) ? queue.driver : now), want);
   if (queue.driver !== after) settleUnseen(s, queue, after);
 }

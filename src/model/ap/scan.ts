@@ -6,10 +6,10 @@ import { and, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, refilter, refilterControl, shadowOf } from "./apcb.js";
 import { configurationChanged, isLast, newestFirst, SCAN_1 } from "./config-change.js";
-import { freeIfSeen } from "./free.js";
 import { configRule, V12_V61 } from "./profile.js";
 import { gone, leave, probe } from "./queue-life.js";
 import { configured, DRV_1, isReserved, queueAt } from "./queues.js";
+import { freeUntold } from "./reset-untold.js";
 import { NOND_6, queuesReset } from "./revise.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState } from "./state.js";
@@ -86,10 +86,11 @@ export function scan(x: Trial, s: ApState): void {
   queuesOfScan(x, s);
   if (news === undefined) return;
   x.by(SCAN_4);
+  scanComplete(x, s);
+  // Where the recording ends in the scan, its line may follow all its effects.
   if (complete === undefined && x.certain("scan_complete") && s.host.loaded !== false) {
     x.differs("scan_complete at the end of the scan", "no scan_complete", SCAN_1, SCAN_4);
   }
-  scanComplete(x, s);
   x.agrees();
 }
 
@@ -173,7 +174,7 @@ export function queuesOfScan(x: Trial, s: ApState): void {
     if (queue.driver === "vfio_ap") leave(x, s, queue, "absent");
     else {
       // Whether it was vfio_ap's is not known: what is freed for it may be all that shows.
-      if (!isKnown(queue.driver) && !x.certain("queue_remove")) freeIfSeen(x, s, queue);
+      if (!isKnown(queue.driver) && !x.certain("queue_remove")) freeUntold(x, s, queue);
       gone(s, queue, "absent");
     }
   }

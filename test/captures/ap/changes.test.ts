@@ -57,6 +57,13 @@ function changesOf(recording: Recording): readonly Change[] {
   return sample(all, TRIED, 61);
 }
 
+test("SCAN-4: a scan that does not end is found, except the last one", async () => {
+  const recording = load(folder, "linux-6.1/11-host-config");
+  const ends = probeChanges(recording).filter(({ kind }) => kind === "scan_complete: missing");
+  const verdicts = await Promise.all(ends.map(async (change) => (await check(applied(recording, change))).verdict));
+  expect(verdicts).toEqual(ends.map((_, i) => (i === ends.length - 1 ? "conform" : "divergent")));
+});
+
 describe("a change of one recorded thing", () => {
   let tried = 0;
   let found = 0;
