@@ -45,17 +45,6 @@ export function withLines(recording: Recording, file: string, lines: readonly st
   return { ...recording, files: new Map([...recording.files, [file, lines]]) };
 }
 
-/** The profile that the recording's manifest names. */
-export function profileOf(recording: Recording): string {
-  return manifestOf(recording).profile.ap ?? "linux-6.1";
-}
-
-/** Whether the recorder of the trace had that probe. */
-export function records(recording: Recording, probe: string): boolean {
-  const { sources } = manifestOf(recording);
-  return sources?.some((source) => source.probes?.includes(probe) === true) ?? false;
-}
-
 /** Checks a recording as the command does, without a way over files. */
 export async function check(recording: Recording): Promise<CaptureReport> {
   const manifest = manifestOf(recording);
