@@ -38,9 +38,20 @@ describe("a field after two runs", () => {
     }
   });
 
+  test("a name is known where both runs give it", () => {
+    expect([join("pointer", "0x1", "0x1"), join("vm", 3, 3)]).toEqual(["0x1", 3]);
+    for (const [key, a, b] of [
+      ["pointer", "0x1", undefined],
+      ["pointer", "0x1", "0x2"],
+      ["vm", undefined, 3],
+      ["vm", 3, 4],
+    ] as const) {
+      expect([key, join(key, a, b)]).toEqual([key, undefined]);
+    }
+  });
+
   test("of places in time the later one", () => {
     expect([join("order", 3, 5), join("order", 5, 3), join("now", 7, 6)]).toEqual([5, 5, 7]);
-    expect(join("pointer", "0x1", undefined)).toBe("0x1");
     expect(join("mdev", unknown, unknown, new DeviceFile(1, undefined))).toBe(unknown);
   });
 });
