@@ -20,7 +20,7 @@ describe("the captures that are shipped", () => {
 
   beforeAll(async () => {
     report = await check([traces]);
-  });
+  }, 60_000);
 
   function below(folder: string): readonly CaptureReport[] {
     return report.captures.filter(({ path }) => path.startsWith(`${join(traces, folder)}/`));
