@@ -31,7 +31,11 @@ example("EX-29 (times)", "config_time and ap_domain", {
     [write(domain, "256\n"), "EINVAL"],
     [write(domain, "-1\n"), "EINVAL"],
     [write(domain, "x\n"), "EINVAL"],
+    [write(domain, "x5\n"), "EINVAL"],
     [read(domain), 'reads "71\\n"'],
+    // The largest domain of the machine is one.
+    [write(domain, "255\n"), "4"],
+    [read(domain), 'reads "255\\n"'],
   ],
 });
 

@@ -186,3 +186,18 @@ example("MDEV-4", "A removal waits for whoever has the device open", {
     [B.assignDomain("4"), "n", "n; G(B) 05.0004", same],
   ],
 });
+
+example("SHARE-1", "What a refused assign leaves, by side", {
+  covers: "SHARE-1",
+  mdevs: [A.create(), B.create()],
+  columns: V9_V12_V61,
+  rows: [
+    [A.has("{05}×{04,47}"), "n", "n; G 05.0004 05.0047", same],
+    [B.assignDomain("4"), "n", "n; G (0 B)", "n; G .0004"],
+    // The domain stays, and no adapter is added.
+    [B.assignAdapter("5"), "EADDRINUSE", "EBUSY", "EADDRINUSE"],
+    [B.assignAdapter("6"), "n", "n; G(B) 06.0004", same],
+    [B.assignDomain("0x47"), "n", "n; G(B) 06.0004 06.0047", same],
+    [B.assignAdapter("5"), "EADDRINUSE", "EBUSY", "EADDRINUSE"],
+  ],
+});

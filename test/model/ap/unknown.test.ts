@@ -11,7 +11,7 @@ import { cellOf } from "./cell.js";
 import { type Profile, S0 } from "./machine.js";
 import { all, allBut, digits } from "./notation.js";
 import { everything, failed, maskOfNumbers, operationOf, readOf, writeOf } from "./observed.js";
-import { A } from "./steps.js";
+import { A, B } from "./steps.js";
 import { World } from "./world.js";
 
 /** Reads and writes of what is not known, or not all of it, when they come: what they may show, and what they tell. */
@@ -325,5 +325,42 @@ describe("writes to an mdev's files that were cut", () => {
     const of = world("V61");
     expect(outcome(of, cutWrite(of.attributeOf("A", "remove"), "", 2, done(2)))).toBe("unchecked");
     expect(of.refuses(read(of.attributeOf("A", "matrix"), ""))).toBe(false);
+  });
+});
+
+describe("mdevs that were made before the recording began", () => {
+  const assign = (of: World, result: ObservedResult): boolean =>
+    !of.refuses(write(of.attributeOf("B", "assign_adapter"), "5\n", result));
+
+  test("may share what is assigned; with a known one the conflict is certain (SHARE-1)", () => {
+    const of = new World("V61", S0);
+    for (const mdev of [A, B]) mdev.create().run(of, cellOf("n"), "create");
+    A.has("{05}×{04}").run(of, cellOf("n; G 05.0004"), "A");
+    B.assignDomain("4").run(of, cellOf("n; G .0004"), "B");
+    expect([assign(of, done(2)), assign(of, failed("EADDRINUSE"))]).toEqual([false, true]);
+    of.state.host.hiddenMdevs = unknown;
+    expect([assign(of, done(2)), assign(of, failed("EADDRINUSE"))]).toEqual([false, true]);
+    const free = new World("V61", S0);
+    for (const mdev of [A, B]) mdev.create().run(free, cellOf("n"), "create");
+    B.assignDomain("4").run(free, cellOf("n; G .0004"), "B");
+    expect([assign(free, done(2)), assign(free, failed("EADDRINUSE"))]).toEqual([true, false]);
+    free.state.host.hiddenMdevs = unknown;
+    expect([assign(free, done(2)), assign(free, failed("EADDRINUSE"))]).toEqual([true, true]);
+  });
+
+  test("the group of one that is gone cannot be opened (MDEV-9)", () => {
+    const of = world("V61");
+    const { group } = of.mdev("A");
+    const open = (result: ObservedResult): boolean =>
+      !of.refuses(operationOf("open group", { kind: "group-open", group, file: undefined }, result, []));
+    const known = of.state.groups.get(group);
+    const m = of.state.mdevs.get(of.mdev("A").uuid);
+    if (known === undefined || m === undefined) return expect.unreachable("no group");
+    expect([open(done(9)), open(failed("ENOENT")), open(failed("EBUSY"))]).toEqual([true, false, false]);
+    m.present = false;
+    expect([open(done(9)), open(failed("ENOENT")), open(failed("EBUSY"))]).toEqual([false, true, false]);
+    m.present = true;
+    known.holders = [3];
+    expect([open(done(9)), open(failed("ENOENT")), open(failed("EBUSY"))]).toEqual([false, false, true]);
   });
 });
