@@ -1,7 +1,8 @@
+import { Choices } from "../model/core/choices.js";
 import type { Changes } from "../model/core/journal.js";
 import type { Model, ModelState } from "../model/core/model.js";
 import type { Observability } from "../model/core/observability.js";
-import { Choices, type Mismatch, Trial } from "../model/core/trial.js";
+import { type Mismatch, Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
 
 /** More combinations of choices than this are not tried: what is left of the operation is not decided. */

@@ -1,7 +1,8 @@
 import type { Event } from "../../../src/event/event.js";
 import { wordOf } from "../../../src/event/word.js";
+import { Choices } from "../../../src/model/core/choices.js";
 import type { Rule } from "../../../src/model/core/rule.js";
-import { Choices, Trial } from "../../../src/model/core/trial.js";
+import { Trial } from "../../../src/model/core/trial.js";
 import type { Effect, ObservedEffect, ObservedResult, Operation } from "../../../src/operation/operation.js";
 
 /** An observed operation, and a run of a model over it. */

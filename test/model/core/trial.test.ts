@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Choices, type Trial } from "../../../src/model/core/trial.js";
+import { Choices } from "../../../src/model/core/choices.js";
+import type { Trial } from "../../../src/model/core/trial.js";
 import type { ObservedResult } from "../../../src/operation/operation.js";
 import { line, type Observed, R1, R2, trial } from "./observed.js";
 
