@@ -73,6 +73,26 @@ export function pointerFits(guest: Guest, pointer: string): boolean {
   return guest.pointer === undefined || guest.pointer === pointer;
 }
 
+/** Whether two guests can be one that was met twice: nothing names both of them, and differently. */
+export function mayBeSame(a: Guest, b: Guest): boolean {
+  const fits = <T>(one: T | undefined, other: T | undefined): boolean =>
+    one === undefined || other === undefined || one === other;
+  return a === b || (fits(a.pointer, b.pointer) && fits(a.vm, b.vm));
+}
+
+/** Two guests turn out to be one: what was learned of `first` is of `second`. */
+export function unite(s: ApState, first: Guest, second: Guest): void {
+  if (first === second) return;
+  const { journal } = s;
+  if (second.vm === undefined) journal.set(second, "vm", first.vm);
+  if (second.pointer === undefined) journal.set(second, "pointer", first.pointer);
+  for (const task of s.vcpus.values()) if (task.guest === first) journal.set(task, "guest", second);
+  for (const queue of s.queues.values()) if (queue.heldBy === first) journal.set(queue, "heldBy", second);
+  for (const field of ["gisc", "alertMask", "pins", "refs", "leaks"] as const) journal.set(second, field, unknown);
+  journal.set(first, "hook", null);
+  journal.set(first, "live", false);
+}
+
 /** For people. */
 export function guestName(guest: Guest): string {
   return guest.pointer ?? guest.name ?? `guest ${guest.number}`;

@@ -5,6 +5,7 @@ import { disable } from "./disable.js";
 import { enable, leftOf, madeStatus } from "./enable.js";
 import { ended, endsHere, exits, type Pqap, writeStatus } from "./exit.js";
 import { learnFact } from "./guest-facts.js";
+import { mayBeSame, unite } from "./guests.js";
 import { AQIC_4 } from "./ledger.js";
 import { aqicRule, V9, V9_V12, V12_V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
@@ -157,14 +158,19 @@ function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue, apqn: number)
   if (!s.parameters.dynamic) return foundInAny(s, guest, queue);
   if (queue.linked === null) return false;
   if (!isKnown(queue.linked)) return "unknown";
-  return is<Guest | null>(queue.linked.kvm, guest) === false ? false : "unknown";
+  return mayHave(queue.linked, guest) ? "unknown" : false;
+}
+
+function mayHave(m: Mdev, guest: Guest): boolean {
+  if (is<Guest | null>(m.kvm, guest) !== false) return true;
+  return isKnown(m.kvm) && m.kvm !== null && mayBeSame(m.kvm, guest);
 }
 
 /** Whether any mdev that the guest may have has the queue (aqic-v9). */
 function foundInAny(s: ApState, guest: Guest, queue: Queue): Tri {
   if (is(s.host.hiddenMdevs, 0) !== true) return "unknown";
   for (const m of s.mdevs.values()) {
-    if (m.present === false || is<Guest | null>(m.kvm, guest) === false) continue;
+    if (m.present === false || !mayHave(m, guest)) continue;
     if (assignedAndBound(m, queue) !== false) return "unknown";
   }
   return false;
@@ -182,6 +188,8 @@ function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
     s.journal.add(s.guests, guest.number, guest);
     runs(s, tid, guest);
   }
+  const { kvm } = queue.linked;
+  if (isKnown(kvm) && kvm !== null && mayBeSame(kvm, guest)) unite(s, kvm, guest);
   s.journal.set(guest, "hook", queue.linked);
   s.journal.set(queue.linked, "kvm", guest);
 }
