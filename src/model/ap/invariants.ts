@@ -10,11 +10,11 @@ import { MASK_1 } from "./bus.js";
 import { Concerned } from "./concerned.js";
 import { CFG_2 } from "./config-change.js";
 import { guestName } from "./guests.js";
-import { ASG_5 } from "./matrix.js";
 import { ALL, type ApProfile, configRule, V12_V61, V61 } from "./profile.js";
 import { isReserved } from "./queues.js";
 import { APCB_6 } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
+import { ASG_5 } from "./unassign.js";
 
 /** An invariant of section 6: it holds after every operation. */
 function invariant(id: string, title: string, text: string, profiles: readonly ApProfile[] = ALL): Rule {

@@ -1,10 +1,12 @@
 import type { Rule } from "../core/rule.js";
 import * as apcb from "./apcb.js";
 import * as aqicInvariants from "./aqic-invariants.js";
+import * as assign from "./assign.js";
 import * as attach from "./attach.js";
 import * as bind from "./bind.js";
 import * as bus from "./bus.js";
 import * as configChange from "./config-change.js";
+import * as controlDomains from "./control-domains.js";
 import * as deviceFiles from "./device-files.js";
 import * as deviceInfo from "./device-info.js";
 import * as devices from "./devices.js";
@@ -34,11 +36,13 @@ import * as scan from "./scan.js";
 import * as shadowV12 from "./shadow-v12.js";
 import * as store from "./store.js";
 import * as table from "./table.js";
+import * as unassign from "./unassign.js";
 import * as vcpus from "./vcpus.js";
 
 /** All rules of the AP system, collected from the places that follow them. */
 export const apRules: readonly Rule[] = [
   apcb,
+  assign,
   aqicInvariants,
   attach,
   bind,
@@ -60,6 +64,8 @@ export const apRules: readonly Rule[] = [
   invariants,
   ledger,
   matrix,
+  controlDomains,
+  unassign,
   mdevs,
   module,
   pqap,
