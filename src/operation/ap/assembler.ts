@@ -282,7 +282,11 @@ export class ApAssembler {
   private pqapEntry(event: ProbeEvent): void {
     this.settle(event.tid);
     // A CPU runs one instruction after the other: one whose exit is not recorded has ended.
-    for (const earlier of [...this.running.on(event.tid)]) if (earlier.call.kind === "pqap") this.close(earlier);
+    const stack = this.running.on(event.tid);
+    for (let i = stack.length - 1; i >= 0; i--) {
+      const earlier = stack[i];
+      if (earlier?.call.kind === "pqap") this.close(earlier);
+    }
     const gr0 = wordField(event, "gr0");
     const gr1 = wordField(event, "gr1");
     const gr2 = wordField(event, "gr2");
