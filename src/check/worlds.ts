@@ -83,7 +83,8 @@ export class Worlds<S extends ModelState> {
     }
     if (settled === undefined) {
       this.states = [this.state];
-      return this.searchCut ? this.undecided(this.state, group) : this.diverge(this.state, group);
+      if (this.searchCut) return this.undecided(this.state, group);
+      return this.doubt(group) ?? this.diverge(this.state, group);
     }
     this.states = next;
     this.mergeEqual();
@@ -94,9 +95,18 @@ export class Worlds<S extends ModelState> {
   private settleOne(operation: Operation): readonly Settled[] {
     const { state } = this;
     const settled = this.run(state, operation);
-    if (settled === undefined) return this.diverge(state, [operation]);
+    if (settled === undefined) return this.doubt([operation]) ?? this.diverge(state, [operation]);
     state.journal.commit();
     return [settled];
+  }
+
+  /** Nothing explains the group: what the model took from the silence of a recorder may be wrong. */
+  private doubt(group: readonly Operation[]): readonly Settled[] | undefined {
+    const doubted = this.model.doubted?.(this.state, group, this.observability);
+    const result = doubted === undefined ? undefined : this.explain(doubted, group, FORKS - 1);
+    if (result === undefined) return undefined;
+    this.states = [...result.states];
+    return result.settled;
   }
 
   /** `room`: how many candidates may come out beyond one. */

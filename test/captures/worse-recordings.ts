@@ -39,6 +39,17 @@ export function withoutSource({ manifest, files }: Recording, format: string): R
   return { manifest: { ...manifest, sources }, files: new Map([...files].filter(([name]) => !gone.includes(name))) };
 }
 
+/** strace followed one side only: the tasks that hold a VM or a VFIO device, or all others. */
+export function withTasksOf(recording: Recording, side: "vmm" | "others"): Recording {
+  const source = recording.manifest.sources.find(({ format }) => format === "strace");
+  if (source === undefined) return recording;
+  const all = lines(recording.files.get(source.file));
+  const taskOf = (line: string): string => /^\d+/.exec(line)?.[0] ?? "";
+  const vmm = new Set(all.filter((line) => /\/dev\/(?:kvm|vfio)|KVM_|VFIO_/.test(line)).map(taskOf));
+  const kept = all.filter((line) => vmm.has(taskOf(line)) === (side === "vmm"));
+  return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
+}
+
 /** Nobody took a snapshot of sysfs before. */
 export function withoutSnapshot({ manifest, files }: Recording): Recording {
   const { environment: _, ...rest } = manifest;

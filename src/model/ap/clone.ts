@@ -78,7 +78,7 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
   if (a === b) return a;
   if (BOTH.has(key)) return a === true && b === true;
   if (REASONS.has(key)) return a ?? b;
-  if (key === "unseenCalls") return a === true || b === true;
+  if (key === "unseenCalls" || key === "administered") return a === true || b === true;
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
   if (object instanceof Guest && key === "facts") return joinFacts(a, b);
   if (NAMES.has(key) && !(object instanceof DeviceFile)) return undefined;

@@ -31,7 +31,7 @@ import { ASG_6, Hang } from "./table.js";
 import { unassign } from "./unassign.js";
 import { followed, unrecorded } from "./unrecorded.js";
 import { changeVm } from "./vcpus.js";
-import { callsUnseen, forgetUnseen, scansUnseen, widen } from "./widen.js";
+import { callsUnseen, doubted, forgetUnseen, isOnAttribute, scansUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -59,6 +59,7 @@ export const apModel: Model<ApState> = {
   join: joinField,
   fingerprint,
   clone: cloneState,
+  doubted,
 };
 
 /** Calls with a result or effects that the specs speak of; the others only tell who is who. */
@@ -89,6 +90,7 @@ function step(s: ApState, operation: Operation, x: Trial): void {
     return;
   }
   s.current = operation.number;
+  if (!s.host.administered && isOnAttribute(operation.call)) s.journal.set(s.host, "administered", true);
   forgetUnseen(x, s);
   if (operation.gap) widen(s);
   try {

@@ -196,6 +196,8 @@ export class Host {
   hung: string | undefined = undefined;
   /** Calls of somebody leave no line: matrices, masks and guests change unseen. */
   unseenCalls = false;
+  /** A call on an attribute was recorded: whoever administers the machine is among those whose calls are. */
+  administered = false;
   /** A reference on the module was lost: it cannot be unloaded any more (MASK-3). */
   moduleHeld = false;
   /** vfio_ap is loaded. */

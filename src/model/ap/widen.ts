@@ -1,7 +1,10 @@
 import { emptyMask } from "../../event/mask.js";
+import type { Operation } from "../../operation/operation.js";
 import { Bits, possible, unknownBits } from "../core/bits.js";
 import { is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
+import type { Observability } from "../core/observability.js";
 import type { Trial } from "../core/trial.js";
+import { cloneState } from "./clone.js";
 import { forgetSaved } from "./ledger.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { removeNode } from "./table.js";
@@ -25,6 +28,24 @@ export function scansUnseen({ observability }: Trial, s: ApState): boolean {
 /** Whether somebody's system calls leave no line. */
 export function callsUnseen(x: Trial, s: ApState): boolean {
   return !x.observability.syscalls || s.host.unseenCalls;
+}
+
+/** Whether a call is on an attribute: what an administrator does. */
+export function isOnAttribute({ kind }: Operation["call"]): boolean {
+  return kind === "attribute-open" || kind === "attribute-write" || kind === "attribute-read";
+}
+
+/**
+ * A recorder of system calls sees the tasks that it was told to follow. While it has shown no call on any attribute, it may
+ * be following the VMM alone: what contradicts the snapshot then shows that somebody else has written (strace -p).
+ */
+export function doubted(s: ApState, group: readonly Operation[], observability: Observability): ApState | undefined {
+  if (!observability.syscalls || s.host.unseenCalls || s.host.administered) return undefined;
+  if (group.some(({ call }) => isOnAttribute(call))) return undefined;
+  const copy = cloneState(s);
+  copy.journal.set(copy.host, "unseenCalls", true);
+  copy.journal.commit();
+  return copy;
 }
 
 /**

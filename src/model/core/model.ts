@@ -1,6 +1,7 @@
 import type { EnvironmentEvent } from "../../event/event.js";
 import type { Operation } from "../../operation/operation.js";
 import type { Journal, Touched } from "./journal.js";
+import type { Observability } from "./observability.js";
 import type { Broken, Rule } from "./rule.js";
 import type { Trial } from "./trial.js";
 
@@ -43,6 +44,11 @@ export interface Model<S extends ModelState> {
    * does not grow with the length of a recording.
    */
   forget?(state: S): void;
+  /**
+   * Called where nothing explains a group of operations: the state without what it takes from the silence of a recorder that
+   * may not have seen everybody; undefined where it takes nothing from that. The observation is then tried against it.
+   */
+  doubted?(state: S, group: readonly Operation[], observability: Observability): S | undefined;
   /** Invariants that do not hold after an operation, looked for in what it touched. */
   broken(state: S, touched: Touched): readonly Broken[];
   /** For people: what is left at the end of a recording that nobody will give back, and what may yet be. */

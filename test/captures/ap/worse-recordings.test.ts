@@ -15,6 +15,7 @@ import {
   withoutProbes,
   withoutSnapshot,
   withoutSource,
+  withTasksOf,
   writeRecording,
 } from "../worse-recordings.js";
 import { shipped } from "./places.js";
@@ -42,6 +43,8 @@ describe("a recorder that did not run", () => {
   test.each([
     { what: "strace", without: (recording: Recording) => withoutSource(recording, "strace") },
     { what: "ftrace", without: (recording: Recording) => withoutSource(recording, "ftrace") },
+    { what: "strace of all but the VMM", without: (recording: Recording) => withTasksOf(recording, "vmm") },
+    { what: "strace of the VMM", without: (recording: Recording) => withTasksOf(recording, "others") },
     { what: "the debug log", without: (recording: Recording) => withoutSource(recording, "s390dbf") },
     { what: "the snapshot", without: withoutSnapshot },
     { what: "the facts", without: withoutFacts },
