@@ -1,6 +1,6 @@
 import type { Changes, Journal } from "../model/core/journal.js";
 import type { Operation } from "../operation/operation.js";
-import { inOrderOfCompletion } from "./orders.js";
+import { firstOf, inOrderOfCompletion } from "./orders.js";
 
 /** Sets of operations that come first, of which beginnings are followed side by side. */
 const SETS = 512;
@@ -130,13 +130,6 @@ function add<T>(steps: SearchSteps<T>, { beginnings }: BeginningsOfSet<T>, begin
     return;
   }
   beginnings[APART - 1] = { ...last, changes: either(steps, last.changes, beginning.changes), joined: true };
-}
-
-/** The operations that may come first: none of the others ended before they began. */
-function firstOf(left: readonly Operation[]): readonly Operation[] {
-  let earliestEnd = Number.POSITIVE_INFINITY;
-  for (const { end } of left) if (end < earliestEnd) earliestEnd = end;
-  return left.filter(({ begin }) => begin <= earliestEnd);
 }
 
 /** Both are in the same order, being parts of one list. */

@@ -26,10 +26,8 @@ export function* ordersOf(group: readonly Operation[]): Generator<readonly Opera
       yield chosen;
       return;
     }
-    for (const next of left) {
+    for (const next of firstOf(left)) {
       if (made >= LIMIT) return;
-      const blocked = left.some((other) => other !== next && other.end < next.begin);
-      if (blocked) continue;
       yield* walk(
         [...chosen, next],
         left.filter((other) => other !== next),
@@ -41,6 +39,13 @@ export function* ordersOf(group: readonly Operation[]): Generator<readonly Opera
     if (!skip) yield order;
     skip = false;
   }
+}
+
+/** The operations that may come first: none of the others ended before they began. */
+export function firstOf(left: readonly Operation[]): readonly Operation[] {
+  let earliestEnd = Number.POSITIVE_INFINITY;
+  for (const { end } of left) if (end < earliestEnd) earliestEnd = end;
+  return left.filter(({ begin }) => begin <= earliestEnd);
 }
 
 /** Whether no operation stands behind one that began after its end. */

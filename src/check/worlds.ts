@@ -105,7 +105,7 @@ export class Worlds<S extends ModelState> {
     const doubted = this.model.doubted?.(this.state, group, this.observability);
     const result = doubted === undefined ? undefined : this.explain(doubted, group, FORKS - 1);
     if (result === undefined) return undefined;
-    this.states = [...result.states];
+    this.states = result.states;
     return result.settled;
   }
 

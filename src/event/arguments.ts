@@ -5,6 +5,7 @@
  */
 
 import { endOfDecoration, endOfString, hexDigit, splitArguments, unescapeBytes } from "./notation.js";
+import { smallDecimal } from "./word.js";
 
 /** A file descriptor argument. */
 export interface Descriptor {
@@ -153,27 +154,13 @@ function elementsOf(text: string, open: string, close: string): string[] | undef
  * (`0x201 /* O_WRONLY|O_TRUNC *\/`). Undefined for anything else and outside the safe integers: see {@link wordOf}.
  */
 export function numberOf(arg: string): number | undefined {
-  const small = smallDecimal(arg);
+  // A leading 0 makes it octal.
+  const small = arg.length > 1 && arg.charCodeAt(0) === DIGIT_0 ? -1 : smallDecimal(arg);
   if (small >= 0) return small;
   const digits = withoutComment(arg);
   if (!isNumber(digits)) return digits === "NULL" ? 0 : undefined;
   const value = Number(digits.charCodeAt(0) === MINUS ? digits : literal(digits));
   return Number.isSafeInteger(value) ? value : undefined;
-}
-
-/** A plain decimal of up to nine digits, what most numbers are; -1 for anything else. */
-function smallDecimal(arg: string): number {
-  const { length } = arg;
-  const first = arg.charCodeAt(0) - DIGIT_0;
-  if (length === 1) return first >= 0 && first <= 9 ? first : -1;
-  if (length === 0 || length > 9 || first < 1 || first > 9) return -1;
-  let value = first;
-  for (let at = 1; at < length; at += 1) {
-    const digit = arg.charCodeAt(at) - DIGIT_0;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
 }
 
 /** As {@link numberOf}, for 64-bit words: 0 to 2^64-1; a negative number as its two's complement. */

@@ -3,6 +3,8 @@
  * (spec, sections a.4 and a.5). These scanners find where a piece ends; `arguments.ts` decodes the pieces.
  */
 
+import { hexDigit as hexDigitOf } from "./mask.js";
+
 const BLANK = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -216,9 +218,5 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 
 /** Value of the hex digit at `at`, -1 where there is none. */
 export function hexDigit(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  if (code >= 0x61 && code <= 0x66) return code - 0x57;
-  if (code >= 0x41 && code <= 0x46) return code - 0x37;
-  return -1;
+  return hexDigitOf(text.charCodeAt(at));
 }

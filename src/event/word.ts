@@ -38,7 +38,7 @@ export function parseWord(text: string): Word | undefined {
 }
 
 /** The number of 1 to 9 digits, -1 for any other text: most numbers of a recording are such. */
-function smallDecimal(text: string): number {
+export function smallDecimal(text: string): number {
   const { length } = text;
   if (length === 0 || length > 9) return -1;
   let value = 0;

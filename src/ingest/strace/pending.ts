@@ -1,5 +1,7 @@
 /** Calls whose line was interrupted and that were not resumed yet (spec, section a.2). */
 
+import { flatCopy } from "../../event/flat-copy.js";
+
 /** The first half of a call. */
 export interface PendingCall {
   readonly name: string;
@@ -25,7 +27,7 @@ export class PendingCalls {
     this.#calls.delete(tid);
     if (text.length > MAX_TEXT) return;
     if (this.#calls.size >= MAX_PENDING) this.#dropOldest();
-    this.#calls.set(tid, { name, comm, text: detached(text) });
+    this.#calls.set(tid, { name, comm, text: flatCopy(text) });
   }
 
   get(tid: number): PendingCall | undefined {
@@ -60,9 +62,4 @@ export class PendingCalls {
     const oldest = this.#calls.keys().next();
     if (oldest.done !== true) this.#calls.delete(oldest.value);
   }
-}
-
-/** A copy that does not keep the chunk alive that the line was cut from: a call may be outstanding for hours. */
-function detached(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }

@@ -60,7 +60,7 @@ export class Concerned {
   }
 
   private ofHost(aspects: number): void {
-    if ((aspects & INSTANCES) !== 0) this.host = true;
+    if (aspects !== 0) this.host = true;
     if ((aspects & CONFIGURATION) !== 0) this.everybody = true;
   }
 }
@@ -126,14 +126,14 @@ const OF_HOST: Aspects<Host> = new Map([
   ["available", INSTANCES],
   ["instances", INSTANCES],
   ["hiddenMdevs", INSTANCES],
-  ["apmask", CONFIGURATION | INSTANCES],
-  ["aqmask", CONFIGURATION | INSTANCES],
-  ["infoApm", CONFIGURATION | INSTANCES],
-  ["infoAqm", CONFIGURATION | INSTANCES],
-  ["infoAdm", CONFIGURATION | INSTANCES],
-  ["apAdd", CONFIGURATION | INSTANCES],
-  ["aqAdd", CONFIGURATION | INSTANCES],
-  ["devicesListed", CONFIGURATION | INSTANCES],
+  ["apmask", CONFIGURATION],
+  ["aqmask", CONFIGURATION],
+  ["infoApm", CONFIGURATION],
+  ["infoAqm", CONFIGURATION],
+  ["infoAdm", CONFIGURATION],
+  ["apAdd", CONFIGURATION],
+  ["aqAdd", CONFIGURATION],
+  ["devicesListed", CONFIGURATION],
 ]);
 
 function aspectsOf(fields: ReadonlyMap<string, number>, key: string): number {

@@ -1,4 +1,4 @@
-import { emptyMask, hexDigit, type Mask, wordsOf } from "../../event/mask.js";
+import { emptyMask, hexDigit, type Mask, withBit, withoutBit, wordsOf } from "../../event/mask.js";
 
 /** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
@@ -82,7 +82,7 @@ function parseAbsolute(text: string): Parsed<Mask> {
 }
 
 function parseRelative(text: string, current: Mask): Parsed<Mask> {
-  const mask = wordsOf(current);
+  let mask = current;
   let at = 0;
   while (at < text.length) {
     const sign = text.charCodeAt(at);
@@ -98,9 +98,7 @@ function parseRelative(text: string, current: Mask): Parsed<Mask> {
       at = second.end;
     }
     for (let bit = Number(first.value); bit <= Number(last); bit++) {
-      const word = bit >> 5;
-      const one = 0x80000000 >>> (bit & 31);
-      mask[word] = sign === 0x2b ? (mask[word] ?? 0) | one : (mask[word] ?? 0) & ~one;
+      mask = sign === 0x2b ? withBit(mask, bit) : withoutBit(mask, bit);
     }
     while (text.startsWith(",", at) || text.startsWith("\n", at)) at++;
   }

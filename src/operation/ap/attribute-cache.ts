@@ -1,3 +1,4 @@
+import { flatCopy } from "../../event/flat-copy.js";
 import { type Attribute, attributeOf } from "./attribute.js";
 
 /** Paths that are remembered; a power of two. A machine with some mdevs and queues has some hundred. */
@@ -33,9 +34,4 @@ function hashOf(path: string): number {
   for (let at = Math.max(0, length - 10); at < length; at++) hash = (Math.imul(hash, 31) + path.charCodeAt(at)) | 0;
   for (let at = 22; at < 40 && at < length; at += 2) hash = (Math.imul(hash, 31) + path.charCodeAt(at)) | 0;
   return hash ^ (hash >>> 13);
-}
-
-/** What is remembered must not hold on to the line that it was cut from. */
-function flatCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }

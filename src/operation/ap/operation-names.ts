@@ -1,3 +1,4 @@
+import { flatCopy } from "../../event/flat-copy.js";
 import type { Attribute } from "./attribute.js";
 
 /** What the calls on an attribute are named, for people. */
@@ -31,6 +32,6 @@ export function ioctlName(request: string): string {
   if (known !== undefined) return known;
   const name = `ioctl ${request}`;
   if (ioctlNames.size >= MAX_NAMES) ioctlNames.clear();
-  ioctlNames.set(Buffer.from(request, "latin1").toString("latin1"), name);
+  ioctlNames.set(flatCopy(request), name);
   return name;
 }

@@ -265,7 +265,7 @@ export class SyscallDecoder {
     }
     const change = vmChange(request);
     if (change === undefined || result?.kind === "error") return undefined;
-    return { call: { kind: "vm-change", vm, change }, name: `ioctl ${request}` };
+    return { call: { kind: "vm-change", vm, change }, name: ioctlName(request) };
   }
 
   private getDevice(

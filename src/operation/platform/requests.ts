@@ -1,4 +1,5 @@
 import { numberOf } from "../../event/arguments.js";
+import { flatCopy } from "../../event/flat-copy.js";
 
 /** Requests of the VFIO family that the models know, by number (vfio-platform-msi 2.1). */
 export const VFIO = {
@@ -87,7 +88,7 @@ export function requestOf(text: string): Request {
   if (known !== undefined) return known;
   const read = parse(text);
   if (cache.size >= 1024) cache.clear();
-  cache.set(Buffer.from(text, "latin1").toString("latin1"), read);
+  cache.set(flatCopy(text), read);
   return read;
 }
 
