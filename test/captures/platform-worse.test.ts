@@ -1,33 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { check } from "../../src/check/check.js";
-import {
-  type Recording,
-  readRecording,
-  withLines,
-  withoutFacts,
-  withStretch,
-  writeRecording,
-} from "./worse-recordings.js";
+import { type Recording, readRecording, Scratch, withLines, withoutFacts, withStretch } from "./worse-recordings.js";
 
 /** What nobody recorded of a run with platform devices is not known: it never makes a divergence of a run that conforms. */
 
-const scratch = mkdtempSync(join(tmpdir(), "kvm-conform-platform-worse-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-let made = 0;
-
-async function verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
-  const paths = worse.map((recording) => {
-    const path = join(scratch, `${made++}`);
-    writeRecording(path, recording);
-    return path;
-  });
-  const report = await check(paths);
-  return report.captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
-}
+const scratch = new Scratch();
+afterAll(() => scratch.remove());
 
 const folder = join(import.meta.dirname, "platform");
 const recordings: ReadonlyMap<string, Recording> = new Map(
@@ -67,7 +47,7 @@ test.each([
     without: (one: Recording) => withoutPaths(one),
   },
 ])("nobody recorded $what: no divergence", async ({ without }) => {
-  const verdicts = await verdictsOf([...recordings.values()].map(without));
+  const verdicts = await scratch.verdictsOf([...recordings.values()].map(without));
   const bad = [...recordings.keys()].map((name, i) => [name, verdicts[i]] as const);
   expect(bad.filter(([, verdict]) => !fine.includes(verdict ?? ""))).toEqual([]);
 });
@@ -100,7 +80,7 @@ test("some structures are missing: no divergence", async () => {
         "strace",
         (line, at) => !isStructure(line) || needed.has(numberOf(line)) || kept[at % kept.length] === true,
       );
-      expect(fine).toContain((await verdictsOf([worse]))[0]);
+      expect(fine).toContain((await scratch.verdictsOf([worse]))[0]);
     }),
     { numRuns: 60, seed: 61 },
   );
@@ -110,7 +90,7 @@ test("a recorder that was started late and stopped early: no divergence", async 
   await fc.assert(
     fc.asyncProperty(anyName, share, share, async (name, from, to) => {
       const worse = withStretch(named(name), "strace", Math.min(from, to), Math.max(from, to));
-      expect(fine).toContain((await verdictsOf([worse]))[0]);
+      expect(fine).toContain((await scratch.verdictsOf([worse]))[0]);
     }),
     { numRuns: 150, seed: 61 },
   );
@@ -121,7 +101,7 @@ test("a late beginning of each recording at many places: no divergence", async (
   const worse = [...recordings].flatMap(([name, recording]) =>
     places.map((place) => ({ name, place, recording: withStretch(recording, "strace", place, 1) })),
   );
-  const verdicts = await verdictsOf(worse.map(({ recording }) => recording));
+  const verdicts = await scratch.verdictsOf(worse.map(({ recording }) => recording));
   const bad = worse.map(({ name, place }, i) => [name, place, verdicts[i]] as const);
   expect(bad.filter(([, , verdict]) => !fine.includes(verdict ?? ""))).toEqual([]);
 });

@@ -1,36 +1,23 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { check } from "../../src/check/check.js";
 import { filesOf } from "./archive.js";
 import {
   isManifest,
   type Recording,
+  Scratch,
   withLines,
   withLoss,
   withoutFacts,
   withoutSource,
   withStretch,
-  writeRecording,
 } from "./worse-recordings.js";
 
 /** What nobody recorded of a powerpc run is not known: it never makes a divergence of a run that conforms. */
 
-const scratch = mkdtempSync(join(tmpdir(), "kvm-conform-ppc-worse-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-let made = 0;
-
-async function verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
-  const paths = worse.map((recording) => {
-    const path = join(scratch, `${made++}`);
-    writeRecording(path, recording);
-    return path;
-  });
-  const report = await check(paths);
-  return report.captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
-}
+const scratch = new Scratch();
+afterAll(() => scratch.remove());
 
 /** Lines of each source that are looked at: the first machines of a recording, or the first watchpoints. */
 const MOST = { ftrace: 3000, strace: 800 };
@@ -68,7 +55,7 @@ describe("a recorder that did not run", () => {
     { what: "their returns", without: (recording: Recording) => withoutEvent(recording, "sys_ioctl ->") },
   ])("$what: no divergence", async ({ without }) => {
     const worse = [...recordings].filter(([, { manifest }]) => manifest.sources.length > 0);
-    const verdicts = await verdictsOf(worse.map(([, recording]) => without(recording)));
+    const verdicts = await scratch.verdictsOf(worse.map(([, recording]) => without(recording)));
     const bad = worse.map(([name], i) => [name, verdicts[i]]).filter(([, verdict]) => !fine.includes(verdict ?? ""));
     // Where only one recorder ran, none is left.
     expect(bad.filter(([, verdict]) => verdict !== "error")).toEqual([]);
@@ -111,7 +98,7 @@ test("events and probes that were off: no divergence", async () => {
       const trace = named(name).files.get("trace.txt") ?? "";
       const on = events.filter((event) => !off.includes(event) && trace.includes(`: ${event}:`));
       const worse = off.reduce((before, event) => withoutEvent(before, `${event}:`), withProbes(named(name), on));
-      expect(fine).toContain((await verdictsOf([worse]))[0]);
+      expect(fine).toContain((await scratch.verdictsOf([worse]))[0]);
     }),
     { numRuns: 40, seed: 61 },
   );
@@ -124,7 +111,7 @@ test("recorders that were started late and stopped early, each for itself: no di
     fc.asyncProperty(anyName, share, share, share, share, async (name, a, b, c, d) => {
       const trace = withStretch(named(name), "ftrace", Math.min(a, b), Math.max(a, b));
       const worse = withStretch(trace, "strace", Math.min(c, d), Math.max(c, d));
-      expect(fine).toContain((await verdictsOf([worse]))[0]);
+      expect(fine).toContain((await scratch.verdictsOf([worse]))[0]);
     }),
     { numRuns: 40, seed: 61 },
   );
@@ -135,7 +122,7 @@ test("lines that were lost, and said to be: no divergence", async () => {
   await fc.assert(
     fc.asyncProperty(anyName, fc.array(loss, { minLength: 1, maxLength: 4 }), async (name, losses) => {
       const worse = losses.reduce((before, { at, length }) => withLoss(before, at, length), named(name));
-      expect(fine).toContain((await verdictsOf([worse]))[0]);
+      expect(fine).toContain((await scratch.verdictsOf([worse]))[0]);
     }),
     { numRuns: 40, seed: 61 },
   );

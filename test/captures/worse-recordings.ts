@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { check } from "../../src/check/check.js";
 
 /** A source of a capture as its manifest lists it. */
 export interface Source {
@@ -26,10 +28,31 @@ export function readRecording(directory: string): Recording {
   return { manifest, files };
 }
 
-export function writeRecording(directory: string, { manifest, files }: Recording): void {
+function writeRecording(directory: string, { manifest, files }: Recording): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "capture.json"), JSON.stringify(manifest));
   for (const [name, text] of files) writeFileSync(join(directory, name), text);
+}
+
+/** Where recordings are written to be checked. */
+export class Scratch {
+  private readonly directory = mkdtempSync(join(tmpdir(), "kvm-conform-worse-"));
+  private made = 0;
+
+  /** What the first divergence of each says, else its verdict. */
+  async verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
+    const paths = worse.map((recording) => {
+      const path = join(this.directory, `${this.made++}`);
+      writeRecording(path, recording);
+      return path;
+    });
+    const { captures } = await check(paths);
+    return captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
 }
 
 /** Nobody ran that recorder. */

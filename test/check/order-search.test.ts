@@ -2,9 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { searchOrders } from "../../src/check/order-search.js";
 import { ordersOf } from "../../src/check/orders.js";
-import type { Event } from "../../src/event/event.js";
 import { type Changes, Journal } from "../../src/model/core/journal.js";
-import type { Operation } from "../../src/operation/operation.js";
+import { operation } from "./operations.js";
 
 /** A state of two cells; an operation sets one, adds to one, or has seen a value in one. */
 interface Cells {
@@ -12,26 +11,6 @@ interface Cells {
   b: number;
 }
 type Act = { readonly cell: "a" | "b"; readonly what: "set" | "add" | "see"; readonly value: number };
-
-const line: Event = { kind: "mark", source: 0, line: 1, time: undefined, tid: 1, comm: "", text: "", message: "" };
-
-function operation(number: number, begin: number, end: number): Operation {
-  return {
-    number,
-    call: { kind: "unrecorded" },
-    name: "",
-    result: { kind: "unknown", reason: "" },
-    effects: [],
-    event: line,
-    tid: 1,
-    time: undefined,
-    endTime: undefined,
-    begin,
-    end,
-    overlapping: true,
-    gap: false,
-  };
-}
 
 const act: fc.Arbitrary<Act> = fc.record({
   cell: fc.constantFrom("a" as const, "b" as const),

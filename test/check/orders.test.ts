@@ -1,32 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ordersOf } from "../../src/check/orders.js";
-import type { Event } from "../../src/event/event.js";
 import type { Operation } from "../../src/operation/operation.js";
-
-const line: Event = { kind: "mark", source: 0, line: 1, time: undefined, tid: 1, comm: "", text: "", message: "" };
-
-function operation(number: number, begin: number, end: number, gap: boolean): Operation {
-  return {
-    number,
-    call: { kind: gap ? "gap" : "unrecorded" },
-    name: "",
-    result: { kind: "unknown", reason: "" },
-    effects: [],
-    event: line,
-    tid: 1,
-    time: undefined,
-    endTime: undefined,
-    begin,
-    end,
-    overlapping: true,
-    gap: false,
-  };
-}
+import { operation } from "./operations.js";
 
 const operations = fc
   .array(fc.record({ begin: fc.nat(6), length: fc.nat(6), gap: fc.boolean() }), { maxLength: 5 })
-  .map((all) => all.map(({ begin, length, gap }, i) => operation(i, begin, begin + length, gap)));
+  .map((all) =>
+    all.map(({ begin, length, gap }, i) => operation(i, begin, begin + length, gap ? "gap" : "unrecorded")),
+  );
 
 function permutations<T>(all: readonly T[]): readonly (readonly T[])[] {
   if (all.length === 0) return [[]];
@@ -50,12 +32,12 @@ describe("orders of overlapping operations", () => {
   });
 
   test("begin with the order of completion", () => {
-    const group = [operation(0, 0, 9, false), operation(1, 1, 5, false), operation(2, 2, 7, false)];
+    const group = [operation(0, 0, 9), operation(1, 1, 5), operation(2, 2, 7)];
     expect([...ordersOf(group)][0]?.map(({ number }) => number)).toEqual([1, 2, 0]);
   });
 
   test("of a long group come one after the other: the first costs no more than its length", () => {
-    const group = Array.from({ length: 20_000 }, (_, i) => operation(i, i, 20_000 + i, false));
+    const group = Array.from({ length: 20_000 }, (_, i) => operation(i, i, 20_000 + i));
     const [first] = ordersOf(group);
     expect(first).toHaveLength(20_000);
   });

@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { check } from "../../../src/check/check.js";
 import type { Verdict } from "../../../src/check/report.js";
 import {
   type Recording,
   readRecording,
+  Scratch,
   withLateStart,
   withLoss,
   withoutFacts,
@@ -16,26 +13,14 @@ import {
   withoutSnapshot,
   withoutSource,
   withTasksOf,
-  writeRecording,
 } from "../worse-recordings.js";
 import { shipped } from "./places.js";
 
 /** What nobody recorded is not known: it never makes a divergence of a run that conforms. */
-const scratch = mkdtempSync(join(tmpdir(), "kvm-conform-worse-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = new Scratch();
+afterAll(() => scratch.remove());
 
 const recordings = shipped.map(({ name, capture }) => ({ name, recording: readRecording(capture) }));
-let made = 0;
-
-async function verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
-  const paths = worse.map((recording) => {
-    const path = join(scratch, `${made++}`);
-    writeRecording(path, recording);
-    return path;
-  });
-  const report = await check(paths);
-  return report.captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
-}
 
 const fine: readonly Verdict[] = ["conform", "inconclusive"];
 
@@ -51,7 +36,7 @@ describe("a recorder that did not run", () => {
   ])(
     "$what: no divergence",
     async ({ without }) => {
-      const verdicts = await verdictsOf(recordings.map(({ recording }) => without(recording)));
+      const verdicts = await scratch.verdictsOf(recordings.map(({ recording }) => without(recording)));
       expect(recordings.map(({ name }, i) => [name, verdicts[i]]).filter(([, verdict]) => !isFine(verdict))).toEqual(
         [],
       );
@@ -74,7 +59,7 @@ test("probes that were not set: no divergence", async () => {
   const probes = [...new Set(recordings.flatMap(({ recording }) => recording.manifest.sources.flatMap(probesOf)))];
   await fc.assert(
     fc.asyncProperty(anyName, fc.subarray(probes, { minLength: 1, maxLength: 4 }), async (name, unset) => {
-      const [verdict] = await verdictsOf([withoutProbes(named(name), (probe) => unset.includes(probe))]);
+      const [verdict] = await scratch.verdictsOf([withoutProbes(named(name), (probe) => unset.includes(probe))]);
       expect(fine).toContain(verdict);
     }),
     { numRuns: 200, seed: 1 },
@@ -91,7 +76,7 @@ test("lines that were lost, and said to be: no divergence", async () => {
       }),
       async (name, losses) => {
         const worse = losses.reduce((before, { at, length }) => withLoss(before, at, length), named(name));
-        const [verdict] = await verdictsOf([worse]);
+        const [verdict] = await scratch.verdictsOf([worse]);
         expect(fine).toContain(verdict);
       },
     ),
@@ -102,7 +87,7 @@ test("lines that were lost, and said to be: no divergence", async () => {
 test("a recording that starts in the middle, without a snapshot: no divergence", async () => {
   await fc.assert(
     fc.asyncProperty(anyName, fc.integer({ min: 0, max: 99 }), async (name, percent) => {
-      const [verdict] = await verdictsOf([withLateStart(named(name), percent / 100)]);
+      const [verdict] = await scratch.verdictsOf([withLateStart(named(name), percent / 100)]);
       expect(fine).toContain(verdict);
     }),
     { numRuns: 150, seed: 61 },
@@ -113,7 +98,7 @@ test("lines that are missing without a mark: found in most captures", async () =
   const traced = recordings.filter(({ recording }) => linesOf(recording) > 0);
   const places = [0.15, 0.35, 0.55, 0.75, 0.95];
   const worse = places.flatMap((at) => traced.map(({ recording }) => withoutLines(recording, at, 2)));
-  const verdicts = await verdictsOf(worse);
+  const verdicts = await scratch.verdictsOf(worse);
   const rate = verdicts.filter((verdict) => !isFine(verdict)).length / worse.length;
   console.info(`two lines missing without a mark: found in ${(100 * rate).toFixed(1)} % of ${worse.length} recordings`);
   expect(rate).toBeGreaterThan(0.5);

@@ -1,43 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { judge } from "./judge.js";
 import { CONTAINER, DEVICE, GROUP, NAME, opened, type Result, Script, words } from "./script.js";
+import {
+  BASE,
+  DEVICE_FACTS,
+  diverges,
+  FACTS,
+  type Facts,
+  fitting,
+  MACHINE,
+  type Profile,
+  V2,
+  withDevice,
+} from "./verdicts.js";
 
 /** Places of the rules that no worked example reaches: limits, resets, what was not recorded. */
-
-const BASE = "platform-base";
-const V2 = "platform-msi-rfc-v2";
-type Profile = typeof BASE | typeof V2;
-type Facts = Readonly<Record<string, unknown>>;
-
-const MACHINE = { noiommu: true, resetRequired: true, nrIrqs: 64 };
-const DEVICE_FACTS = {
-  bus: "platform",
-  hasReset: true,
-  resetResult: 0,
-  regions: [{ size: 0x1000, flags: 7 }],
-  wired: [{ trigger: "level" }, { trigger: "edge" }],
-};
-const withDevice = (device: Facts, machine: Facts = MACHINE): Facts => ({ ...machine, devices: { "d.test": device } });
-const FACTS = withDevice({ ...DEVICE_FACTS, hasMsiDomain: true });
-
-/** Whether a recording diverges. */
-function diverges(script: Script, profile: Profile = BASE, facts: Facts = FACTS): boolean {
-  return judge(script.lines, profile, facts).divergent.length > 0;
-}
 
 /** What was said of the last operation. */
 function last(script: Script, profile: Profile = BASE, facts: Facts = FACTS): string {
   return judge(script.lines, profile, facts).verdicts.at(-1)?.verdict ?? "none";
-}
-
-/** Which of some results of a step conform. */
-function fitting(
-  make: (result: Result) => Script,
-  results: readonly Result[],
-  profile: Profile,
-  facts: Facts,
-): Result[] {
-  return results.filter((result) => !diverges(make(result), profile, facts));
 }
 
 const E6 = "6<anon_inode:[eventfd]>";

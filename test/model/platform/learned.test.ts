@@ -1,38 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { judge } from "./judge.js";
 import { DEVICE, opened, type Result, type Script, words } from "./script.js";
+import { BASE, DEVICE_FACTS, diverges, fitting, V2, withDevice } from "./verdicts.js";
 
 /** What no fact tells is learned from the first answer, and stays so (INV-1). */
-
-const BASE = "platform-base";
-const V2 = "platform-msi-rfc-v2";
-type Profile = typeof BASE | typeof V2;
-type Facts = Readonly<Record<string, unknown>>;
-
-const MACHINE = { noiommu: true, resetRequired: true, nrIrqs: 64 };
-const DEVICE_FACTS = {
-  bus: "platform",
-  hasReset: true,
-  resetResult: 0,
-  regions: [{ size: 0x1000, flags: 7 }],
-  wired: [{ trigger: "level" }, { trigger: "edge" }],
-};
-const withDevice = (device: Facts, machine: Facts = MACHINE): Facts => ({ ...machine, devices: { "d.test": device } });
-
-/** Whether a recording diverges. */
-function diverges(script: Script, profile: Profile = BASE, facts: Facts): boolean {
-  return judge(script.lines, profile, facts).divergent.length > 0;
-}
-
-/** Which of some results of a step conform. */
-function fitting(
-  make: (result: Result) => Script,
-  results: readonly Result[],
-  profile: Profile,
-  facts: Facts,
-): Result[] {
-  return results.filter((result) => !diverges(make(result), profile, facts));
-}
 
 describe("what is learned of a device without facts stays so", () => {
   const info = (script: Script, flags: number, regions: number, irqs: number): Script =>
