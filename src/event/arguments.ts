@@ -155,12 +155,28 @@ function elementsOf(text: string, open: string, close: string): string[] | undef
  */
 export function numberOf(arg: string): number | undefined {
   // A leading 0 makes it octal.
-  const small = arg.length > 1 && arg.charCodeAt(0) === DIGIT_0 ? -1 : smallDecimal(arg);
+  const prefixed = arg.length > 1 && arg.charCodeAt(0) === DIGIT_0;
+  const small = prefixed ? smallHex(arg) : smallDecimal(arg);
   if (small >= 0) return small;
   const digits = withoutComment(arg);
   if (!isNumber(digits)) return digits === "NULL" ? 0 : undefined;
   const value = Number(digits.charCodeAt(0) === MINUS ? digits : literal(digits));
   return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** The number of `0x` and 1 to 13 hex digits (52 bits), -1 for any other text: an address of a process, say. */
+function smallHex(text: string): number {
+  const { length } = text;
+  if (length < 3 || length > 15 || text.charCodeAt(1) !== LETTER_X) return -1;
+  let high = 0;
+  let low = 0;
+  for (let i = 2; i < length; i++) {
+    const digit = hexDigit(text, i);
+    if (digit < 0) return -1;
+    high = (high << 4) | (low >>> 24);
+    low = ((low << 4) | digit) & 0xfffffff;
+  }
+  return high * 0x10000000 + low;
 }
 
 /** As {@link numberOf}, for 64-bit words: 0 to 2^64-1; a negative number as its two's complement. */

@@ -96,8 +96,15 @@ export class Overlaps<C extends Call> {
   }
 
   private handOverGroup(): void {
-    const group = this.grouped === this.pending.length ? this.pending : this.pending.slice(0, this.grouped);
-    this.pending = this.grouped === this.pending.length ? [] : this.pending.slice(this.grouped);
+    // What is handed over is kept by who gets it, so the list of what waits, which has room for more, stays here.
+    const [only] = this.pending;
+    let group: OpenOperation<C>[];
+    if (this.pending.length === 1 && only !== undefined) {
+      group = [only];
+      this.pending.pop();
+    } else {
+      group = this.pending.splice(0, this.grouped);
+    }
     this.regroup();
     this.handOver(group);
   }

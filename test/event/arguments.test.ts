@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   bytesOf,
@@ -176,6 +177,16 @@ describe("numbers", () => {
     for (const arg of ["18446744073709551616", "0x10000000000000000", "-9223372036854775809"]) {
       expect(wordOf(arg)).toBeUndefined();
     }
+  });
+
+  it("reads every safe number in hex and decimal", () => {
+    fc.assert(
+      fc.property(fc.maxSafeNat(), (value) => {
+        expect(numberOf(`0x${value.toString(16)}`)).toBe(value);
+        expect(numberOf(`0x00${value.toString(16).toUpperCase()}`)).toBe(value);
+        expect(numberOf(String(value))).toBe(value);
+      }),
+    );
   });
 
   it("gives no number that a double cannot hold", () => {

@@ -3,26 +3,28 @@ import { bitsOf, emptyMask, type Mask, maskOf, or } from "../../event/mask.js";
 /** Bytes that user space gets of a text that does not fit in its page (SHOW-4). */
 export const PAGE_TEXT = 4095;
 
+/** Two hex digits of each adapter and domain. */
+const numbers = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, "0"));
+
 /** The text of `matrix` and `guest_matrix` (SHOW-1): the full text, before the page ends it. */
 export function matrixText(apm: Mask, aqm: Mask): string {
   const adapters = bitsOf(apm);
   const domains = bitsOf(aqm);
-  if (domains.length === 0) return adapters.map((apid) => `${hex(apid, 2)}.\n`).join("");
-  if (adapters.length === 0) return domains.map((apqi) => `.${hex(apqi, 4)}\n`).join("");
-  const tails = domains.map((apqi) => `.${hex(apqi, 4)}\n`);
   let text = "";
+  if (domains.length === 0) for (const apid of adapters) text += `${numbers[apid]}.\n`;
+  if (adapters.length === 0) for (const apqi of domains) text += `.00${numbers[apqi]}\n`;
   for (const apid of adapters) {
-    const head = hex(apid, 2);
-    for (const tail of tails) text += head + tail;
+    const head = `${numbers[apid]}.00`;
+    for (const apqi of domains) text += `${head}${numbers[apqi]}\n`;
   }
   return text;
 }
 
 /** The text of `control_domains` (SHOW-3). */
 export function controlText(adm: Mask): string {
-  return bitsOf(adm)
-    .map((domain) => `${hex(domain, 4)}\n`)
-    .join("");
+  let text = "";
+  for (const domain of bitsOf(adm)) text += `00${numbers[domain]}\n`;
+  return text;
 }
 
 /** What user space reads of an attribute's text: 4096 bytes and more lose everything from byte 4095 on (SHOW-4). */
@@ -57,8 +59,4 @@ export function parseControl(text: string): Mask | undefined {
     adm = or(adm, maskOf(Number.parseInt(line, 16)));
   }
   return controlText(adm) === text ? adm : undefined;
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, "0");
 }

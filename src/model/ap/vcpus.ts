@@ -81,10 +81,13 @@ function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
   const known = s.vcpus.get(tid);
   if (known !== undefined && isKnown(known.guest) && known.guest.live) return known.guest;
   const named = x.ahead("gisc_register", () => true) ?? x.ahead("gisc_unregister", () => true);
-  const candidates = [...s.guests.values()].filter(
-    (guest) => guest.live && (named === undefined || pointerFits(guest, named.kvm)),
-  );
-  const exact = candidates.filter((guest) => named !== undefined && guest.pointer === named.kvm);
+  const candidates: Guest[] = [];
+  const exact: Guest[] = [];
+  for (const guest of s.guests.values()) {
+    if (!guest.live || (named !== undefined && !pointerFits(guest, named.kvm))) continue;
+    candidates.push(guest);
+    if (named !== undefined && guest.pointer === named.kvm) exact.push(guest);
+  }
   const guests = exact.length > 0 ? exact : candidates;
   const stranger = exact.length === 0 && mayBeStranger(s, guests) ? 1 : 0;
   const guest = guests[x.choose(guests.length + stranger)];

@@ -22,10 +22,17 @@ export class Touched {
   }
 
   /** The objects, each once. */
-  once(): ReadonlySet<object> {
-    return new Set(this.objects);
+  once(): Iterable<object> {
+    const { objects } = this;
+    if (objects.length > FEW) return new Set(objects);
+    const once: object[] = [];
+    for (const object of objects) if (!once.includes(object)) once.push(object);
+    return once;
   }
 }
+
+/** Up to so many objects a search for the same one takes less time than a set. */
+const FEW = 8;
 
 const untouched = new Touched([], []);
 

@@ -122,15 +122,11 @@ function installs(s: PlatformState, e: Eventfd): { certain: Install[]; uncertain
   for (const device of s.devices.values()) {
     if (device.linesUnknown && device.openCount !== 0) elsewhere = true;
     for (const line of device.lines.values()) {
-      for (const slot of ["maskFd", "unmaskFd"] as const) {
-        const held = line[slot];
-        if (held === null) continue;
-        if (held === e) {
-          certain.push({ device, line, slot, order: slot === "maskFd" ? line.maskOrder : line.unmaskOrder });
-        } else if (held instanceof Unknown || (held instanceof OneOf && held.values.includes(e))) {
-          uncertain.push(line);
-        }
-      }
+      const { maskFd, unmaskFd } = line;
+      if (maskFd === e) certain.push({ device, line, slot: "maskFd", order: line.maskOrder });
+      else if (mayBe(maskFd, e)) uncertain.push(line);
+      if (unmaskFd === e) certain.push({ device, line, slot: "unmaskFd", order: line.unmaskOrder });
+      else if (mayBe(unmaskFd, e)) uncertain.push(line);
     }
   }
   if (certain.length > 1) certain.sort((a, b) => b.order - a.order);

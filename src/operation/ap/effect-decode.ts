@@ -1,6 +1,6 @@
 import { fieldOf, type ProbeEvent } from "../../event/event.js";
 import { type Mask, parseMask } from "../../event/mask.js";
-import { addressText, parseHex, parseWord, type Word } from "../../event/word.js";
+import { addressText, isAddressText, parseHex, parseWord, smallDecimal, type Word } from "../../event/word.js";
 import type { ApEffect, ApMasks } from "./effect.js";
 
 /** What a probe line is for the assembler; undefined where a key is missing or unreadable. */
@@ -36,6 +36,8 @@ export function decodeApEffect(event: ProbeEvent): ApEffect | undefined {
 export function decimalField(event: ProbeEvent, key: string): number | undefined {
   const text = fieldOf(event, key);
   if (text === undefined) return undefined;
+  const small = smallDecimal(text);
+  if (small >= 0) return small;
   const word = parseWord(text);
   if (word === undefined) return undefined;
   if (word.hi === 0xffffffff) return word.lo | 0;
@@ -63,7 +65,10 @@ function maskField(event: ProbeEvent, key: string): Mask | undefined {
 
 /** A kvm pointer as the key of a guest. */
 function pointerField(event: ProbeEvent, key: string): string | undefined {
-  const word = wordField(event, key);
+  const text = fieldOf(event, key);
+  if (text === undefined) return undefined;
+  if (isAddressText(text)) return text;
+  const word = parseWord(text);
   return word === undefined ? undefined : addressText(word);
 }
 

@@ -160,7 +160,7 @@ export type PlatformCall =
   /** Calls were lost: nothing is known of what they did. */
   | { readonly kind: "platform-gap" };
 
-const kinds: Readonly<Record<PlatformCall["kind"], true>> = {
+const flags: Readonly<Record<PlatformCall["kind"], true>> = {
   "vfio-container-open": true,
   "vfio-group-open": true,
   "vfio-ioctl": true,
@@ -178,8 +178,9 @@ const kinds: Readonly<Record<PlatformCall["kind"], true>> = {
   "platform-note": true,
   "platform-gap": true,
 };
+const kinds: ReadonlySet<string> = new Set(Object.keys(flags));
 
 /** Whether a call is one of the VFIO platform system. */
 export function isPlatformCall(call: { readonly kind: string }): call is PlatformCall {
-  return Object.hasOwn(kinds, call.kind);
+  return kinds.has(call.kind);
 }

@@ -2,7 +2,7 @@ import { descriptorOf } from "../../event/arguments.js";
 import type { DescriptorTable, OpenFile } from "../descriptors.js";
 import type { Process, Task, TaskTable } from "../tasks.js";
 import type { Meaning, PlatformFileRef } from "./call.js";
-import { groupOfPath, type PlatformFile, sysfsFile } from "./file.js";
+import { groupOfPath, namesGroup, type PlatformFile, sysfsFile } from "./file.js";
 
 type Table = DescriptorTable<PlatformFile>;
 export type PlatformOpenFile = OpenFile<PlatformFile>;
@@ -211,7 +211,7 @@ function contradicts(object: PlatformFile, path: string): boolean {
     case "container":
       return path !== "/dev/vfio/vfio";
     case "group":
-      return groupOfPath(path) !== object.group.group;
+      return !namesGroup(path, object.group.group);
     case "device":
       return path !== "anon_inode:[vfio-device]";
     case "eventfd":

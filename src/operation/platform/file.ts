@@ -20,13 +20,19 @@ export type PlatformFile =
   /** Open, but nothing tells what. */
   | { readonly kind: "unknown" };
 
+const NODES = "/dev/vfio/";
 const GROUP = /^\/dev\/vfio\/((?:noiommu-)?\d{1,9})$/;
 const DRIVER = /^\/sys\/bus\/(platform|amba)\/drivers\/([\w.-]{1,64})\/(bind|unbind)$/;
 const PARAMETER = /^\/sys\/module\/\w*reset\w*\/parameters\/\w{1,64}$/;
 
 /** The name of the group that a device node stands for; undefined for any other path. */
 export function groupOfPath(path: string): string | undefined {
-  return path.startsWith("/dev/vfio/") ? GROUP.exec(path)?.[1] : undefined;
+  return path.startsWith(NODES) ? GROUP.exec(path)?.[1] : undefined;
+}
+
+/** Whether the path is the device node of that group. */
+export function namesGroup(path: string, group: string): boolean {
+  return path.length === NODES.length + group.length && path.startsWith(NODES) && path.endsWith(group);
 }
 
 /** What a path of sysfs is for the model. */

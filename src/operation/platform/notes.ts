@@ -1,4 +1,5 @@
 import { bytesOf } from "../../event/arguments.js";
+import { hexDigit } from "../../event/mask.js";
 
 /** An argument note that the traced program wrote (vfio-platform-msi 3.3). */
 export type Note =
@@ -180,6 +181,12 @@ function integer(text: string, from: number, to: number): number {
 export function hexBytes(text: string): Uint8Array | undefined {
   const digits = text.includes(" ") ? text.replaceAll(" ", "") : text;
   if (digits.length % 2 !== 0) return undefined;
-  const bytes = Buffer.from(digits, "hex");
-  return bytes.length * 2 === digits.length ? bytes : undefined;
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexDigit(digits.charCodeAt(2 * i));
+    const low = hexDigit(digits.charCodeAt(2 * i + 1));
+    if (high < 0 || low < 0) return undefined;
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
 }

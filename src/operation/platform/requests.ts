@@ -77,7 +77,9 @@ const GENERIC = new Set([
 ]);
 const GENERIC_NUMBERS = new Set([0x5450, 0x5451, 0x5421, 0x5452, 0x5460, 2, 0x541b]);
 
+const CACHED = 1024;
 const cache = new Map<string, Request>();
+const numbered = new Map<number, Request>();
 
 /**
  * Reads a request as strace prints it: one of its names, the names joined with `or`, `_IOC(...)`, a raw number in either
@@ -87,7 +89,7 @@ export function requestOf(text: string): Request {
   const known = cache.get(text);
   if (known !== undefined) return known;
   const read = parse(text);
-  if (cache.size >= 1024) cache.clear();
+  if (cache.size >= CACHED) cache.clear();
   cache.set(flatCopy(text), read);
   return read;
 }
@@ -110,7 +112,12 @@ function request(number: number, name: string, generic: boolean): Request {
 
 /** Name of a canonical number, for lines that give only the number. */
 export function requestNumbered(number: number): Request {
-  return requestOf(`0x${(number >>> 0).toString(16)}`);
+  const known = numbered.get(number);
+  if (known !== undefined) return known;
+  const read = requestOf(`0x${(number >>> 0).toString(16)}`);
+  if (numbered.size >= CACHED) numbered.clear();
+  numbered.set(number, read);
+  return read;
 }
 
 /** `_IOC(_IOC_NONE, 0x3b, 0x7a, 0)` as the number that the generic coding gives. */

@@ -296,7 +296,8 @@ export class SyscallDecoder {
     const flags = event.args[1] ?? "0";
     const number = numberOf(flags);
     const semaphore = number === undefined ? flags.includes("EFD_SEMAPHORE") : (number & EFD_SEMAPHORE) !== 0;
-    const eventfd = { ...this.descriptors.newRef(), name: `${task.tid}/${fd}` };
+    const { id } = this.descriptors.newRef();
+    const eventfd = { id, name: `${task.tid}/${fd}` };
     const cloexec = number === undefined ? flags.includes("EFD_CLOEXEC") : (number & O_CLOEXEC) !== 0;
     this.descriptors.allocate(task, fd, { kind: "eventfd", eventfd }, cloexec, true);
     return {
