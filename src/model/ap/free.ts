@@ -182,22 +182,32 @@ export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: strin
   if (guest !== undefined) countPin(s, guest, key, -1);
 }
 
-/** The registration may have been freed: it was where the lines say so, else nobody knows. */
+/**
+ * The registration may have been freed: it was where the lines say so, and was not where they would be there and are not;
+ * else nobody knows.
+ */
 export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
-  const { savedIsc, savedNib } = queue;
-  if (savedIsc !== null) {
+  if (queue.savedIsc !== null) {
     const seen = x.maybe("gisc_unregister", () => undefined);
-    if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
-    else if (!x.certain("gisc_unregister")) for (const holder of holders(s, queue)) forgetFreed(s, holder);
-    s.journal.set(queue, "savedIsc", seen !== undefined ? null : unknown);
+    if (seen !== undefined) {
+      unregistered(s, seen.kvm, seen.gisc);
+      s.journal.set(queue, "savedIsc", null);
+    } else if (!x.certain("gisc_unregister")) {
+      for (const holder of holders(s, queue)) forgetFreed(s, holder);
+      s.journal.set(queue, "savedIsc", unknown);
+    }
   }
-  if (savedNib !== null) {
+  if (queue.savedNib !== null) {
     const seen = x.maybe("unpin_pages", () => undefined);
-    if (seen !== undefined) unpinned(s, queue, addressText(seen.iova));
-    else if (!x.certain("unpin_pages")) for (const holder of holders(s, queue)) forgetPins(s, holder);
-    s.journal.set(queue, "savedNib", seen !== undefined ? null : unknown);
+    if (seen !== undefined) {
+      unpinned(s, queue, addressText(seen.iova));
+      s.journal.set(queue, "savedNib", null);
+    } else if (!x.certain("unpin_pages")) {
+      for (const holder of holders(s, queue)) forgetPins(s, holder);
+      s.journal.set(queue, "savedNib", unknown);
+    }
   }
-  if (savedIsc !== null || savedNib !== null) s.journal.set(queue, "heldBy", unknown);
+  if (queue.savedIsc === null && queue.savedNib === null) s.journal.set(queue, "heldBy", null);
 }
 
 /** The guests of which something may be registered for a queue. */

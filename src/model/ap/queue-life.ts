@@ -281,7 +281,7 @@ function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
     unplugUnknown(x, s, queue, owner);
   }
   resetQueue(x, s, queue);
-  // A reset that ended with -EIO has freed nothing (RST-2), and nobody can after this.
+  // A reset that ended with -EIO has freed nothing (RST-2), recorded or not, and nobody can after this.
   leakSaved(s, queue, RST_2);
 }
 
@@ -303,6 +303,8 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
     unplugUnknown(x, s, queue, owner);
     resetOld(x, s, queue);
     freeIfSeen(x, s, queue);
+    // What was not freed with the queue object is lost.
+    leakSaved(s, queue, QUEUE_6);
     return;
   }
   if (owner !== null && owner.present === false) {
@@ -310,6 +312,7 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
     x.maybe("apcb_set", () => undefined);
     resetOld(x, s, queue);
     freeIfSeen(x, s, queue);
+    leakSaved(s, queue, QUEUE_6);
     removeNode(s, queue);
     return;
   }
@@ -322,9 +325,6 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
   if (owner.kvm !== null) {
     free(x, s, queue);
     dropReference(x, s, owner);
-  } else if (queue.savedIsc !== null && isKnown(queue.savedIsc)) {
-    x.knownDefect("the queue's mdev has no guest: its registered ISC and pinned NIB are lost", QUEUE_6);
-    leakSaved(s, queue, QUEUE_6);
   }
   unlink(s, queue);
   abandon(x, s, queue);
@@ -340,7 +340,7 @@ function dropReference(x: Trial, s: ApState, m: Mdev): void {
 /** A queue that is destroyed while a table still reaches it: what walks there next reads freed memory (ASG-6). */
 function abandon(x: Trial, s: ApState, queue: Queue): void {
   if (queue.owner === null && queue.savedIsc !== null && isKnown(queue.savedIsc)) {
-    x.knownDefect("the queue has no mdev: its registered ISC and pinned NIB are lost", QUEUE_6);
+    x.knownDefect("the queue has no mdev with a guest: its registered ISC and pinned NIB are lost", QUEUE_6);
     leakSaved(s, queue, QUEUE_6);
   }
   for (const m of s.mdevs.values()) {

@@ -1,0 +1,176 @@
+import { describe, expect, test } from "vitest";
+import { oneOf, unknown } from "../../../../src/model/core/known.js";
+import type { ApCall } from "../../../../src/operation/ap/call.js";
+import type { ApEffect } from "../../../../src/operation/ap/effect.js";
+import { ALL, done, failed, noInstructions, operationOf, value, type World } from "./host.js";
+import {
+  apcbClear,
+  apcbSet,
+  aqic,
+  aqicOf,
+  asksFor,
+  exit,
+  M,
+  NIB_A,
+  NIB_B,
+  pin,
+  pqapCall,
+  queueRemove,
+  register,
+  reset,
+  setKvm,
+  unpin,
+  unregister,
+  unsetKvm,
+  zapq,
+} from "./lines.js";
+import { APM, AQM, type Common, common, deviceOf, enabled, keyOf, makeVm, openCall, quietReset } from "./setting.js";
+
+/** Queues of which something is not known when they are reset, freed or served: what the lines tell of it. */
+
+const HASH_ORDER = ["0405", "0516", "0416", "0505"] as const;
+const G2 = "0x80020000";
+
+/** Everything is recorded but lines of these kinds. */
+const without = (...kinds: readonly string[]) => ({ sees: (kind: string) => !kinds.includes(kind), syscalls: true });
+
+function resetCall({ device }: Common): ApCall {
+  return { kind: "device-ioctl", device, request: "reset", command: "VFIO_DEVICE_RESET" };
+}
+
+/** The driver may have unlinked the queue unseen. */
+function loosen(world: World, name: string): void {
+  const queue = world.queue(name);
+  queue.linked = oneOf([world.mdev(), null]);
+  queue.owner = oneOf([world.mdev(), null]);
+}
+
+/** All four queues are reset well; `freed` is what the registration of 04.0005 prints. */
+const allReset = (freed: readonly ApEffect[]): readonly ApEffect[] =>
+  HASH_ORDER.flatMap((queue) => quietReset("linux-6.1", queue, queue === "0405" ? freed : []));
+
+describe("RST-7: the result of a reset of which not every line is recorded", () => {
+  const blind = { sees: (kind: string) => !kind.startsWith("hw_") && kind !== "reset_queue", syscalls: true };
+
+  test.each(ALL)("%s: it can fail as any reset can, and in no other way", (column) => {
+    const setup = common(column);
+    const { world } = setup;
+    for (const [result, refused] of [
+      [done, false],
+      [failed("EBUSY"), false],
+      [failed("EIO"), false],
+      [failed("EINVAL"), true],
+      [value(1), true],
+    ] as const) {
+      expect(world.refusesCall(resetCall(setup), result, [], blind), JSON.stringify(result)).toBe(refused);
+    }
+  });
+
+  const lines = (queues: readonly string[]): readonly ApEffect[] => queues.map((queue) => reset(queue, 0, 0x80000000));
+
+  test("linux-6.1: a queue that may be linked is part of it exactly if its line is there", () => {
+    const setup = common("linux-6.1");
+    const { world } = setup;
+    loosen(world, "0516");
+    for (const queues of [HASH_ORDER, ["0405", "0416", "0505"]]) {
+      expect(world.refusesCall(resetCall(setup), done, lines(queues), noInstructions), queues.join()).toBe(false);
+      // All that was reset was reset well.
+      expect(world.refusesCall(resetCall(setup), failed("EBUSY"), lines(queues), noInstructions)).toBe(true);
+    }
+    expect(world.refusesCall(resetCall(setup), done, lines(["0405", "0416"]), noInstructions)).toBe(true);
+  });
+});
+
+describe("IRQ-10: freed where the mdev of the queue is not known", () => {
+  test("linux-6.1: lines that are there tell all of it", () => {
+    const setup = enabled("linux-6.1");
+    const { world } = setup;
+    loosen(world, "0405");
+    world.explain(operationOf(resetCall(setup), done, allReset([unregister(3), unpin(NIB_A)])));
+    expect(world.ledger()).toEqual({ queues: {}, gisc: {}, pins: {}, leaks: [] });
+    expect(world.broken()).toEqual([]);
+  });
+
+  test("linux-6.1: it cannot have been made for a guest whose VM was closed", () => {
+    const setup = enabled("linux-6.1");
+    const { world } = setup;
+    world.explain(operationOf({ kind: "vm-close", vm: makeVm(world, "300/1") }, done, []));
+    loosen(world, "0405");
+    Object.assign(world.queue("0405"), { savedIsc: unknown, savedNib: unknown, heldBy: unknown });
+    world.explain(operationOf(resetCall(setup), done, allReset([unregister(3), unpin(NIB_A)])));
+    expect(world.ledger().pins).toEqual({});
+  });
+
+  test("linux-6.1: without lines of that kind whether it was freed stays open", () => {
+    const setup = enabled("linux-6.1");
+    const { world } = setup;
+    loosen(world, "0405");
+    const operation = operationOf(resetCall(setup), done, allReset([unpin(NIB_A)]));
+    world.explain(operation, false, without("gisc_unregister"));
+    expect(world.broken()).toEqual([]);
+    expect(world.ledger()).toEqual({ queues: { "0405": "unknown none" }, gisc: "unknown", pins: {}, leaks: [] });
+    // Nor does the next registration tell.
+    const again = pqapCall({ gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_B }, exit("0x80000000", 1));
+    const taken = [pin(NIB_B), register(3), aqic("0405", 3, 0x80000000)];
+    world.explain(operationOf(again, value(0), taken), false, without("gisc_unregister"));
+    expect(world.broken()).toEqual([]);
+  });
+});
+
+describe("RST-2: what a reset that ended with -EIO left", () => {
+  const kept = [zapq("0405", 0x00050000), reset("0405", -5, 0x00050000)];
+
+  test("linux-6.1: taken from the next guest, it stays at the one that it was made for", () => {
+    const setup = enabled("linux-6.1");
+    const { world, device, group } = setup;
+    const others = HASH_ORDER.slice(1).flatMap((queue) => quietReset("linux-6.1", queue));
+    const closed = [apcbClear(), ...kept, ...others, unsetKvm()];
+    world.explain(operationOf({ kind: "device-close", device }, done, closed));
+    const open = openCall(group, deviceOf(world, group), makeVm(world, "200/10"));
+    world.explain(operationOf(open, value(12), [apcbSet(APM, AQM, "", G2), setKvm(M, 0, G2)]));
+    const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_B, tid: 4200 };
+    const freed = [unregister(3, 0, G2), unpin(NIB_A)];
+    world.explainGuest(
+      request,
+      [pin(NIB_B), register(3, 5, G2), aqic("0405", 3, 0x80000000), ...freed],
+      exit("0x80000000", 1),
+    );
+    expect(world.ledger().leaks).toEqual(["isc 3 IRQ-10", `pin ${NIB_A} IRQ-10`]);
+    expect(world.broken()).toEqual([]);
+  });
+
+  test.each([
+    ["queue_remove with its result", [...kept, queueRemove("0405")], noInstructions],
+    ["queue_remove alone", [queueRemove("0405")], without("hw_zapq", "hw_tapq", "hw_aqic", "reset_queue")],
+  ] as const)("linux-6.1: a queue that goes leaves it for ever; %s", (_, lines, observability) => {
+    const { world } = enabled("linux-6.1");
+    const visible = [apcbSet("04", AQM), ...lines].filter(({ kind }) => observability.sees(kind));
+    world.explain(operationOf({ kind: "queue-remove", apqn: 0x0405 }, done, visible), true, observability);
+    expect(world.ledger()).toEqual({
+      queues: {},
+      gisc: { "3": 1 },
+      pins: { [NIB_A]: 1 },
+      leaks: ["isc 3 RST-2", `pin ${NIB_A} RST-2`],
+    });
+    expect(world.broken()).toEqual([]);
+  });
+
+  test("dynamic-v12: a queue that an unrecorded unassign may have unlinked loses it (QUEUE-6)", () => {
+    const { world } = enabled("dynamic-v12");
+    world.queue("0405").owner = oneOf([world.mdev(), null]);
+    const lines = [zapq("0405", 0x80000000), reset("0405", 0, 0x80000000), queueRemove("0405")];
+    world.explain(operationOf({ kind: "queue-remove", apqn: 0x0405 }, done, lines));
+    expect(world.ledger().leaks).toEqual(["isc 3 QUEUE-6", `pin ${keyOf("dynamic-v12", NIB_A)} QUEUE-6`]);
+    expect(world.broken().filter((name) => !name.includes(" by "))).toEqual([]);
+  });
+
+  test("dynamic-v12: so does one whose mdev has lost its guest", () => {
+    const { world, vm } = enabled("dynamic-v12");
+    world.explain(operationOf({ kind: "guest-set", vm, change: "remove" }, done, []));
+    const lines = [zapq("0405", 0x80000000), reset("0405", 0, 0x80000000), queueRemove("0405")];
+    const { defects } = world.explain(operationOf({ kind: "queue-remove", apqn: 0x0405 }, done, lines));
+    expect(defects.map(({ rules }) => rules)).toEqual([["QUEUE-6"]]);
+    expect(world.ledger().leaks).toEqual(["isc 3 QUEUE-6", `pin ${keyOf("dynamic-v12", NIB_A)} QUEUE-6`]);
+    expect(world.broken().filter((name) => !name.includes(" by "))).toEqual([]);
+  });
+});
