@@ -9,6 +9,7 @@ import {
   asksFor,
   dmaUnmap,
   exit,
+  M2,
   NIB_A,
   NIB_B,
   pin,
@@ -204,9 +205,15 @@ describe("Example 5, row 4, and NIB-11: what is pinned when the container goes",
     expect(closes(setup, freed)).toEqual(["NIB-11,NIB-6"]);
   });
 
-  test("linux-6.1: a NIB that a failed reset kept", () => {
-    const setup = enabled("linux-6.1");
+  test("linux-6.1: a NIB that a failed reset kept, beside one that leaked", () => {
+    const setup = common("linux-6.1");
     const { world, device, group } = setup;
+    world.explainGuest(
+      { gr0: aqicOf("0416"), gr1: asksFor(7), gr2: NIB_B },
+      [pin(NIB_B), register(7), aqic("0416", 7, 0x01050000), aqic("0416", "off", 0x80070000), tapq("0416", 0x80000000)],
+      exit("0x1050000", 3),
+    );
+    enable(world);
     const quiet = (queue: string): ApEffect[] => [zapq(queue, 0x80000000), reset(queue, 0, 0x80000000)];
     const failed = [zapq("0405", 0x00050000), reset("0405", -5, 0x00050000)];
     const lines = [apcbClear(), ...failed, ...["0516", "0416", "0505"].flatMap(quiet), unsetKvm()];
@@ -214,7 +221,10 @@ describe("Example 5, row 4, and NIB-11: what is pinned when the container goes",
     expect(defects.map(({ rules }) => rules)).toEqual([["RST-2"]]);
     expect(world.broken()).toEqual([]);
     const end = world.explain(operationOf({ kind: "group-close", file: group }, done, []));
-    expect(end.defects.map(({ rules }) => rules)).toEqual([["NIB-11", "RST-2"]]);
+    expect(end.defects.map(({ rules }) => rules)).toEqual([
+      ["NIB-11", "IRQ-4"],
+      ["NIB-11", "RST-2"],
+    ]);
     expect(world.broken()).toEqual([]);
   });
 });
@@ -225,4 +235,11 @@ test.each(ALL)("%s: an unmap of another process does not concern the guest", (co
   const call: ApCall = { kind: "dma-unmap", vm, range: undefined };
   setup.world.explain(operationOf(call, value(0), []), true);
   expect(setup.world.ledger().pins).toEqual({ [keyOf(column, NIB_A)]: 1 });
+});
+
+test.each(ALL)("%s: whose mapping it was may not be known: then nor is what any guest has pinned", (column: Column) => {
+  const { world } = enabled(column);
+  const call: ApCall = { kind: "dma-unmap", vm: undefined, range: undefined };
+  world.explain(operationOf(call, done, [dmaUnmap(PAGE, "0x1000", M2), unpin(PAGE)]));
+  expect(world.ledger().pins).toBe("unknown");
 });

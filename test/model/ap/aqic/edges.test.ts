@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { ALL, type Column, done, failed, isOld, isV9, value, World } from "./host.js";
+import { ALL, COMMON_QUEUES, type Column, done, failed, isOld, isV9, OLD, operationOf, value, World } from "./host.js";
 import {
   apcbClear,
   apcbSet,
@@ -17,10 +17,24 @@ import {
   pin,
   register,
   setKvm,
+  tapq,
+  unpin,
   unsetKvm,
   word,
 } from "./lines.js";
-import { APM, AQM, attachLines, common, keyOf, makeMdev, makeVm, openCall, openGroup, quietReset } from "./setting.js";
+import {
+  APM,
+  AQM,
+  attachLines,
+  common,
+  deviceOf,
+  keyOf,
+  makeMdev,
+  makeVm,
+  openCall,
+  openGroup,
+  quietReset,
+} from "./setting.js";
 
 /** Observations beside the right ones that single changes of the model had let through. */
 
@@ -75,6 +89,85 @@ describe("opening the device", () => {
   });
 });
 
+describe("opening the device, where another guest is concerned", () => {
+  const OTHER = "0x80aa0000";
+
+  test("stays refused while another mdev has the guest (KVM-6, variant hookFirst)", () => {
+    const { world, vm } = common("linux-6.1", { facts: { hookFirst: true } });
+    makeMdev(world, M2, 2, ["6"], ["7"]);
+    const group = openGroup(world, 2);
+    const refused = openCall(group, undefined, vm);
+    world.explain(operationOf(refused, failed("EPERM"), [setKvm(M2, -1)]));
+    expect(world.refusesCall(refused, failed("EPERM"), [setKvm(M2, -1)])).toBe(false);
+    expect(world.refusesCall(openCall(group, undefined, vm), value(12), [apcbSet("", "01"), setKvm(M2)])).toBe(true);
+  });
+
+  test("a VM has one pointer as long as it lives", () => {
+    const { world, vm, group, device } = common("linux-6.1");
+    const closed = [apcbClear(), ...resets("linux-6.1"), unsetKvm()];
+    world.explain(operationOf({ kind: "device-close", device }, done, closed));
+    const again = (kvm: string): boolean =>
+      world.refusesCall(openCall(group, undefined, vm), value(11), [apcbSet(APM, AQM, "", kvm), setKvm(M, 0, kvm)]);
+    expect([again(G), again(OTHER)]).toEqual([false, true]);
+  });
+
+  test("a guest that lines have named before is the same with a VM that they had not (KVM-6)", () => {
+    const world = new World("linux-6.1");
+    makeMdev(world, M, 1);
+    makeMdev(world, M2, 2, ["6"], ["7"]);
+    const stranger = openCall(openGroup(world, 2), undefined, undefined);
+    world.explain(operationOf(stranger, value(12), [apcbSet("", "01"), setKvm(M2)]));
+    const second = openCall(openGroup(world, 1), undefined, makeVm(world));
+    expect(world.refusesCall(second, value(11), attachLines(world))).toBe(true);
+    expect(world.refusesCall(second, failed("EPERM"), [setKvm(M, -1)])).toBe(false);
+  });
+
+  const NO_HOOK = exit("0x0001000000000000", 3);
+  const DISABLE = { gr0: aqicOf("0405") };
+
+  test.each(OLD)("%s: a notification that nobody saw was of the VM that opened (KVM-7)", (column) => {
+    const world = new World(column);
+    makeMdev(world, M, 1);
+    makeVm(world, "100/10");
+    // The only VM so far: the task is its CPU.
+    world.explainGuest({ ...DISABLE, tid: 1 }, [], NO_HOOK);
+    const opens = makeVm(world, "200/10");
+    const call = openCall(openGroup(world, 1), undefined, opens);
+    world.explain({ ...operationOf(call, value(11), []), gap: true }, true);
+    const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+    const answers = (tid: number): boolean => world.refusesGuest({ ...DISABLE, tid }, served, exit("0x80070000", 3));
+    expect([answers(1), answers(2)]).toEqual([true, false]);
+    expect(world.refusesGuest({ ...DISABLE, tid: 1 }, [], NO_HOOK)).toBe(false);
+  });
+
+  test.each(OLD)("%s: where nobody says whose device it is, any mdev may have the guest", (column) => {
+    const world = new World(column);
+    makeMdev(world, M, 1);
+    const vm = makeVm(world);
+    const call = openCall({ id: world.file(), group: 9 }, undefined, vm);
+    expect(world.explain(operationOf(call, value(11), []), true).unchecked.join()).toContain("mdev");
+    const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+    expect(world.refusesGuest(DISABLE, served, exit("0x80070000", 3))).toBe(false);
+    expect(world.refusesGuest(DISABLE, [], NO_HOOK)).toBe(false);
+  });
+});
+
+test.each(OLD)("%s: a close whose line names another mdev leaves open which group is free (MDEV-9)", (column) => {
+  const { world, vm, group } = common(column, { queues: [...COMMON_QUEUES, "06.0007"] });
+  makeMdev(world, M2, 2, ["6"], ["7"]);
+  const group2 = openGroup(world, 2);
+  const device2 = deviceOf(world, group2);
+  world.explain(operationOf(openCall(group2, device2, vm), value(12), [setKvm(M2, -1)]));
+  for (const file of [group, group2]) world.explain(operationOf({ kind: "group-close", file }, done, []));
+  const open = (number: number): boolean =>
+    world.refusesCall({ kind: "group-open", group: number, file: undefined }, value(9), []);
+  expect([open(1), open(2)]).toEqual([true, true]);
+  // The descriptor is that of M after all.
+  const closed = [apcbClear(), ...resets(column), unsetKvm()];
+  world.explain(operationOf({ kind: "device-close", device: device2 }, done, closed));
+  expect([open(1), open(2)]).toEqual([false, false]);
+});
+
 describe.each(ALL)("gisc_register, %s", (column) => {
   const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
 
@@ -88,6 +181,12 @@ describe.each(ALL)("gisc_register, %s", (column) => {
       const { world } = common(column);
       world.state.host.nisc = unknown;
       expect([rc, world.refusesGuest(request, lines(rc), exit("0x80000000", 1))]).toEqual([rc, true]);
+      // Nor with what the driver would make of it.
+      const control = rc < 0 ? `0x000083000000000${rc & 7}` : `0x000083001f5c290${rc}`;
+      const goesOn = [pin(keyOf(column, NIB_A)), register(3, rc), aqic("0405", control, 0x80000000)];
+      expect([rc, world.refusesGuest(request, goesOn, exit("0x80000000", 1))]).toEqual([rc, true]);
+      const undone = [pin(keyOf(column, NIB_A)), register(3, rc), unpin(keyOf(column, NIB_A))];
+      expect([rc, world.refusesGuest(request, undone, exit("0x80000", 3))]).toEqual([rc, true]);
     }
     for (const rc of [0, 5, 7]) {
       const { world } = common(column);
@@ -122,6 +221,22 @@ describe("an exit of PQAP without a line of the driver, the hook not known (PQAP
       exit: exit(gr1, 3),
     };
     expect(world.refusesCall(call, value(0), [])).toBe(!legal);
+  });
+});
+
+describe("an exit of PQAP of which nothing else is judged (5.5)", () => {
+  test.each([
+    ["0x0000800000000003", -95, true],
+    ["0x0000000080000000", 0, true],
+    ["0x0001000000000003", 0, true],
+    ["0x0001000000000007", 0, false],
+    ["0x0002000000000003", 0, false],
+    ["0x0000000080000000", -95, false],
+  ])("gr1 %s with rc %i", (gr1, rc, legal) => {
+    const { world } = common("dynamic-v12");
+    world.mdev().tainted = "an earlier operation corrupted memory";
+    const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
+    expect(world.refusesGuest(request, [], exit(gr1, 3, rc))).toBe(!legal);
   });
 });
 

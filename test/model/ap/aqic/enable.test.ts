@@ -25,6 +25,8 @@ describe("Example 1: clean enable", () => {
     const covers =
       "PQAP-1 PQAP-10 PQAP-11 AQIC-2 AQIC-5 AQIC-6 AQIC-7 NIB-1 NIB-4 GISC-1 GISC-5 IRQ-1 IRQ-2 IRQ-5 INV-19";
     expect(world.missing(covers)).toEqual([]);
+    // Nothing was registered: nothing speaks of a reset by the guest.
+    expect(world.missing("IRQ-12 GISC-7")).toEqual(["IRQ-12", "GISC-7"]);
   });
 
   test("the page is pinned in one form, the byte in the other", () => {

@@ -127,6 +127,14 @@ describe("unseen instructions", () => {
     }
   });
 
+  test.each(OLD)("%s: nor one that gave a status before (IRQ-13)", (column) => {
+    const [keyA] = keys(column);
+    const { world } = common(column, { facts: { hostAqicStatus: undefined } });
+    sees(world, DISABLE, [], exit("0x80070000", 3));
+    expect(refuses(world, REQUEST_A, [pin(keyA), register(3)], exit("0x8300", 1))).toBe(true);
+    expect(refuses(world, REQUEST_A, [pin(keyA), register(3)], exit("0x80000000", 1))).toBe(false);
+  });
+
   test.each(ALL)("an exit that is missing too, %s: the lines tell which way it went", (column) => {
     const [keyA, keyB] = keys(column);
     const start = [pin(keyB), register(7)];

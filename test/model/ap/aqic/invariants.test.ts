@@ -108,6 +108,20 @@ const breaks: readonly (readonly [
       s.leak("stale", NIB, 0x0504);
     },
   ],
+  [
+    "another guest with a registration of its own",
+    every,
+    [],
+    (s) => {
+      s.world.mdev("B").shadow = { apm: [6], aqm: [0x04], adm: [] };
+      B.start().run(s.world, cellOf("set"), "start B");
+      const other = [...s.world.state.guests.values()].find((guest) => guest !== s.guest);
+      const queue = s.world.state.queues.get(0x0604);
+      if (other === undefined || queue === undefined) throw new Error("no other guest");
+      Object.assign(other, { gisc: [0, 0, 0, 0, 0, 1, 0, 0], alertMask: 0x04, pins: new Map([["0x7f003000", 1]]) });
+      Object.assign(queue, { savedIsc: 5, savedNib: "0x7f003000", heldBy: other, irq: true });
+    },
+  ],
   ["pins that are not known", every, [], (s) => void Object.assign(s.guest, { pins: unknown })],
   // INV-3, INV-4
   [

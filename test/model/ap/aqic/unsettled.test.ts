@@ -19,6 +19,7 @@ import {
   register,
   reset,
   setKvm,
+  tapq,
   unpin,
   unregister,
   unsetKvm,
@@ -173,4 +174,29 @@ describe("RST-2: what a reset that ended with -EIO left", () => {
     expect(world.ledger().leaks).toEqual(["isc 3 QUEUE-6", `pin ${keyOf("dynamic-v12", NIB_A)} QUEUE-6`]);
     expect(world.broken().filter((name) => !name.includes(" by "))).toEqual([]);
   });
+});
+
+test.each(["dynamic-v12", "linux-6.1"] as const)(
+  "%s: an AQIC for a queue that may be linked tells whether it is (5.4)",
+  (column) => {
+    const { world } = common(column);
+    loosen(world, "0405");
+    const request = { gr0: aqicOf("0405") };
+    const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+    expect(world.refusesGuest(request, [], exit("0x80070000", 3))).toBe(true);
+    expect(world.refusesGuest(request, served, exit("0x80070000", 3))).toBe(false);
+    expect(world.refusesGuest(request, [], exit("0x10000", 3))).toBe(false);
+  },
+);
+
+test("linux-6.1: after a reset the interrupt is off, and cannot come back by itself (INV-16)", () => {
+  const setup = common("linux-6.1");
+  const { world } = setup;
+  world.explain(operationOf(resetCall(setup), done, allReset([])));
+  expect(world.broken()).toEqual([]);
+  const [first, ...others] = HASH_ORDER;
+  const on = [zapq(first, 0x81000000), tapq(first, 0x80000000), reset(first, 0, 0x80000000)];
+  const lines = [...on, ...others.flatMap((queue) => quietReset("linux-6.1", queue))];
+  world.explain(operationOf(resetCall(setup), done, lines));
+  expect(world.broken()).toEqual(["aqic/INV-16"]);
 });
