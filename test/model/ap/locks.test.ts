@@ -220,6 +220,32 @@ describe("files (2.3)", () => {
     expect(open(world, call)).toEqual(answer);
   });
 
+  const MISSING = { succeeds: true, errnos: ["ENOENT"] };
+  const THERE = { succeeds: true, errnos: [] };
+
+  test.each([
+    [{ on: "mdev-type", name: "create" }, "write", THERE],
+    [{ on: "driver", driver: "vfio_ap", name: "bind" }, "write", THERE],
+    [{ on: "driver", driver: "cex4queue", name: "bind" }, "write", MISSING],
+    // BUS-3: the oldest kernels of aqic-v9 lack two of the files.
+    [{ on: "bus", name: "ap_adapter_mask" }, "read", MISSING],
+    [{ on: "bus", name: "ap_max_adapter_id" }, "read", MISSING],
+    [{ on: "bus", name: "ap_usage_domain_mask" }, "read", THERE],
+  ] as const)("%j in V9: whether it can be missing", (attribute, access, answer) => {
+    const call = { kind: "attribute-open", attribute, access, create: false } as const;
+    expect(open(running("V9"), call)).toEqual(answer);
+    const loaded = attribute.on === "driver" && attribute.driver !== "vfio_ap" ? MISSING : THERE;
+    expect(open(running("V61"), call)).toEqual(loaded);
+  });
+
+  test("the driver's files go with the module (DRV-10)", () => {
+    const world = running("V61");
+    world.state.host.loaded = false;
+    const attribute = { on: "mdev-type", name: "create" } as const;
+    const call = { kind: "attribute-open", attribute, access: "write", create: false } as const;
+    expect(open(world, call)).toEqual({ succeeds: false, errnos: ["ENOENT"] });
+  });
+
   test("a write of no bytes returns 0 and never reaches the attribute", () => {
     const world = running("V61");
     const call = store(world, "assign_adapter", "");

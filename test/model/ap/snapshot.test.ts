@@ -89,3 +89,10 @@ describe("mdevs that the snapshot does not show (MDEV-2)", () => {
     expect(mdevs.size).toBe(lines.some((line) => line === shown) ? 1 : 0);
   });
 });
+
+test("what comes after the snapshot is newer than what it shows (SHARE-3, QUEUE-10)", () => {
+  const state = stateOf([[`${QUEUE}/driver`, "../../../../bus/ap/drivers/vfio_ap"]]);
+  const first = state.tick();
+  for (const { linkedAt } of state.queues.values()) expect(first).toBeGreaterThan(linkedAt);
+  expect(state.tick()).toBeGreaterThan(first);
+});

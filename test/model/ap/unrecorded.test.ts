@@ -120,6 +120,14 @@ describe("queues", () => {
     expect(mayRead(world, status, "unassigned\n")).toBe(false);
     unrecorded(world, { kind: "queue_probe", apqn: 0x0605, rc: 0 });
     expect(rendered(world).queues.find(({ apqn }) => apqn === "06.0005")?.mdev).toBeNull();
+    // Of 05.0047 it has the adapter, and not the domain; of 06.0004 the other way round.
+    for (const [number, name] of [
+      [0x0547, "05.0047"],
+      [0x0604, "06.0004"],
+    ] as const) {
+      unrecorded(world, { kind: "queue_probe", apqn: number, rc: 0 });
+      expect(rendered(world).queues.find(({ apqn }) => apqn === name)?.mdev, name).toBeNull();
+    }
   });
 
   test.each([
