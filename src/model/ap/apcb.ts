@@ -365,7 +365,7 @@ export function shared(s: ApState, m: Mdev | undefined, apm: Bits, aqm: Bits): T
     any = or(any, conflict);
     if (any === true) return true;
   }
-  return any === false && is(s.host.hiddenMdevs, 0) !== true ? "unknown" : any;
+  return is(s.host.hiddenMdevs, 0) !== true ? "unknown" : any;
 }
 
 export function shadowText(m: Mdev): string {

@@ -140,7 +140,7 @@ function isFiltered(guest: Guest, queue: Queue): boolean {
 export function vanished(x: Trial, s: ApState, call: Pqap): boolean {
   if (!s.parameters.old || !x.operation.overlapping || call.exit === undefined) return false;
   const { rc, gr1 } = call.exit;
-  if (rc !== 0 || gr1.hi !== 0 || gr1.lo !== madeStatus(0x01) || x.remaining() > 0) return false;
+  if (rc !== 0 || gr1.hi !== 0 || gr1.lo !== madeStatus(0x01)) return false;
   x.by(AQIC_2, AQIC_3);
   exits(x, call, { rc: 0, gr1, cc: 3 }, AQIC_3, AQIC_8);
   return true;

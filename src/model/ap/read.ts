@@ -329,7 +329,7 @@ function readMatrix(
   const seen = whole ? parseMatrix(call.text) : undefined;
   if (seen === undefined) {
     if (!whole) x.cannotCheck("the text that was read is not recorded whole");
-    else if (!exact) x.differs("APQNs, adapters or domains, one a line, ascending", lines(call.text), rule);
+    else x.differs("APQNs, adapters or domains, one a line, ascending", lines(call.text), rule);
     return;
   }
   if (!exact && !(admits(apm, seen.apm) && admits(aqm, seen.aqm))) {
