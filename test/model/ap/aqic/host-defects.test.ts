@@ -194,6 +194,9 @@ describe("Example 20, rows 9, 10 and 12: module, race, serialization", () => {
     expect(world.refuses(operation)).toBe(true);
     // Only where a close ran at the same time, and only in the old profiles (5.2).
     expect(world.refuses({ ...operation, overlapping: true })).toBe(!isOld(column));
+    // A line of the driver says that the hook was still there (5.5, 8).
+    const pinned = operationOf(pqapCall(ENABLE, exit("0x10000", 3)), value(0), [pin(keyOf(column, NIB_A))]);
+    expect(world.refuses({ ...pinned, overlapping: true })).toBe(true);
     if (isOld(column)) {
       world.explain({ ...operation, overlapping: true });
       expect(world.missing("AQIC-2 AQIC-3 AQIC-8")).toEqual([]);
