@@ -1,9 +1,6 @@
 import { hexDigit } from "./mask.js";
 
 const DIGIT_0 = 0x30;
-const DIGIT_9 = 0x39;
-const LETTER_A = 0x61;
-const LETTER_F = 0x66;
 const LETTER_X = 0x78;
 
 /** A 64-bit word as two unsigned 32-bit halves: exact, and cheap where a bigint is not. */
@@ -82,18 +79,6 @@ export function addressText(word: Word): string {
   return word.hi === 0
     ? `0x${word.lo.toString(16)}`
     : `0x${word.hi.toString(16)}${word.lo.toString(16).padStart(8, "0")}`;
-}
-
-/** Whether a text is what {@link addressText} makes of some word: `0x` and lower-case hex digits without a leading zero. */
-export function isAddressText(text: string): boolean {
-  const { length } = text;
-  if (length < 3 || length > 18 || !text.startsWith("0x")) return false;
-  if (text.charCodeAt(2) === DIGIT_0) return length === 3;
-  for (let i = 2; i < length; i++) {
-    const code = text.charCodeAt(i);
-    if ((code < DIGIT_0 || code > DIGIT_9) && (code < LETTER_A || code > LETTER_F)) return false;
-  }
-  return true;
 }
 
 export function isZero(word: Word): boolean {

@@ -10,37 +10,41 @@ export interface OpenFile<O> {
   readonly closeOnExec: boolean;
 }
 
+/** Numbers below stand in a list: almost every descriptor of a recording is a small one. */
+const SMALL = 1024;
+
 /** The descriptors of a process (shared between tasks that were cloned with CLONE_FILES). */
 export class DescriptorTable<O> {
-  private readonly files = new Map<number, OpenFile<O>>();
+  private readonly small: (OpenFile<O> | undefined)[] = [];
+  private readonly others = new Map<number, OpenFile<O>>();
 
   get(fd: number): OpenFile<O> | undefined {
-    return this.files.get(fd);
+    return fd >= 0 && fd < SMALL ? this.small[fd] : this.others.get(fd);
   }
 
   /** Puts a file at a descriptor; returns the file whose last descriptor this replaced, if any. */
   put(fd: number, file: OpenFile<O>): OpenFile<O> | undefined {
-    const before = this.files.get(fd);
+    const before = this.get(fd);
     if (before === file) return undefined;
     file.references++;
-    this.files.set(fd, file);
+    this.set(fd, file);
     return before === undefined ? undefined : release(before);
   }
 
   /** Removes a descriptor; returns the file if it was its last one. */
   close(fd: number): OpenFile<O> | undefined {
-    const file = this.files.get(fd);
+    const file = this.get(fd);
     if (file === undefined) return undefined;
-    this.files.delete(fd);
+    this.clear(fd);
     return release(file);
   }
 
   /** Removes the descriptors that `leaves` chooses; returns the files that were closed for good, in descriptor order. */
   closeWhere(leaves: (fd: number, file: OpenFile<O>) => boolean): OpenFile<O>[] {
     const closed: OpenFile<O>[] = [];
-    for (const [fd, file] of [...this.files].sort((a, b) => a[0] - b[0])) {
+    for (const [fd, file] of this.entries()) {
       if (!leaves(fd, file)) continue;
-      this.files.delete(fd);
+      this.clear(fd);
       const last = release(file);
       if (last !== undefined) closed.push(last);
     }
@@ -50,21 +54,48 @@ export class DescriptorTable<O> {
   /** A copy for a forked child. */
   fork(): DescriptorTable<O> {
     const child = new DescriptorTable<O>();
-    for (const [fd, file] of this.files) {
+    for (const [fd, file] of this.entries()) {
       file.references++;
-      child.files.set(fd, file);
+      child.set(fd, file);
     }
     return child;
   }
 
-  /** The files of one kind that the process holds, without repetition. */
-  *objects(): Generator<O> {
-    const seen = new Set<OpenFile<O>>();
-    for (const file of this.files.values()) {
-      if (seen.has(file)) continue;
-      seen.add(file);
-      yield file.object;
+  /** The objects of the files that the process holds, each file once. */
+  objects(): readonly O[] {
+    let shared: Set<OpenFile<O>> | undefined;
+    const objects: O[] = [];
+    for (const [, file] of this.entries()) {
+      // A file with one descriptor is not met again.
+      if (file.references > 1) {
+        shared ??= new Set();
+        if (shared.has(file)) continue;
+        shared.add(file);
+      }
+      objects.push(file.object);
     }
+    return objects;
+  }
+
+  /** All descriptors in order. */
+  private entries(): readonly (readonly [fd: number, file: OpenFile<O>])[] {
+    const entries: [number, OpenFile<O>][] = [];
+    for (let fd = 0; fd < this.small.length; fd++) {
+      const file = this.small[fd];
+      if (file !== undefined) entries.push([fd, file]);
+    }
+    if (this.others.size === 0) return entries;
+    return [...entries, ...this.others].sort((a, b) => a[0] - b[0]);
+  }
+
+  private set(fd: number, file: OpenFile<O>): void {
+    if (fd >= 0 && fd < SMALL) this.small[fd] = file;
+    else this.others.set(fd, file);
+  }
+
+  private clear(fd: number): void {
+    if (fd >= 0 && fd < SMALL) this.small[fd] = undefined;
+    else this.others.delete(fd);
   }
 }
 

@@ -21,10 +21,20 @@ export class AttributeCache {
     const slot = hashOf(path) & (SLOTS - 1);
     const known = this.slots[slot];
     if (known !== undefined && known.path === path) return known.attribute;
-    const attribute = attributeOf(path);
-    this.slots[slot] = { path: flatCopy(path), attribute };
+    // Names are cut out of a copy, and cut strings take long to compare: they get their own characters.
+    const whole = flatCopy(path);
+    const attribute = withOwnNames(attributeOf(whole));
+    this.slots[slot] = { path: whole, attribute };
     return attribute;
   }
+}
+
+function withOwnNames(attribute: Attribute | undefined): Attribute | undefined {
+  if (attribute?.on === "mdev") {
+    return { on: "mdev", uuid: flatCopy(attribute.uuid), name: flatCopy(attribute.name) };
+  }
+  if (attribute === undefined || attribute.on === "driver") return attribute;
+  return { ...attribute, name: flatCopy(attribute.name) };
 }
 
 /** The end of a path names the attribute, the characters behind the directory the mdev. */

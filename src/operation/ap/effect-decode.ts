@@ -1,6 +1,7 @@
 import { fieldOf, type ProbeEvent } from "../../event/event.js";
 import { type Mask, parseMask } from "../../event/mask.js";
-import { addressText, isAddressText, parseHex, parseWord, smallDecimal, type Word } from "../../event/word.js";
+import { parseHex, parseWord, smallDecimal, type Word } from "../../event/word.js";
+import { AddressTexts } from "./address-texts.js";
 import type { ApEffect, ApMasks } from "./effect.js";
 
 /** What a probe line is for the assembler; undefined where a key is missing or unreadable. */
@@ -63,13 +64,12 @@ function maskField(event: ProbeEvent, key: string): Mask | undefined {
   return text === undefined ? undefined : parseMask(text);
 }
 
+const pointers = new AddressTexts();
+
 /** A kvm pointer as the key of a guest. */
 function pointerField(event: ProbeEvent, key: string): string | undefined {
-  const text = fieldOf(event, key);
-  if (text === undefined) return undefined;
-  if (isAddressText(text)) return text;
-  const word = parseWord(text);
-  return word === undefined ? undefined : addressText(word);
+  const word = wordField(event, key);
+  return word === undefined ? undefined : pointers.of(word);
 }
 
 function withKvm(event: ProbeEvent, make: (kvm: string) => ApEffect): ApEffect | undefined {

@@ -10,17 +10,26 @@ export interface OperationNames {
 
 /** Names of attributes that are kept: there are some dozens. */
 const MAX_NAMES = 1024;
-const operationNames = new Map<string, OperationNames>();
+type Names = Map<string, OperationNames>;
+const operationNames: Readonly<Record<Attribute["on"], Names>> = {
+  bus: new Map(),
+  card: new Map(),
+  queue: new Map(),
+  driver: new Map(),
+  "mdev-type": new Map(),
+  mdev: new Map(),
+};
 
 /** The names are put together once: a text that was just joined costs more to count by than all the rest of a call. */
 export function namesOf(attribute: Attribute): OperationNames {
   const { name, on } = attribute;
-  const text = on === "card" || on === "queue" ? `${on} ${name}` : name;
-  const known = operationNames.get(text);
+  const ofKind = operationNames[on];
+  const known = ofKind.get(name);
   if (known !== undefined) return known;
+  const text = on === "card" || on === "queue" ? `${on} ${name}` : name;
   const names = { open: `sysfs open ${text}`, read: `sysfs read ${text}`, write: `sysfs write ${text}` };
-  if (operationNames.size >= MAX_NAMES) operationNames.clear();
-  operationNames.set(text, names);
+  if (ofKind.size >= MAX_NAMES) ofKind.clear();
+  ofKind.set(name, names);
   return names;
 }
 
