@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { check } from "../../src/check/check.js";
+import type { CaptureReport } from "../../src/check/report.js";
 
 /** A source of a capture as its manifest lists it. */
 export interface Source {
@@ -41,13 +42,18 @@ export class Scratch {
 
   /** What the first divergence of each says, else its verdict. */
   async verdictsOf(worse: readonly Recording[]): Promise<readonly string[]> {
+    const captures = await this.reportsOf(worse);
+    return captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
+  }
+
+  async reportsOf(worse: readonly Recording[]): Promise<readonly CaptureReport[]> {
     const paths = worse.map((recording) => {
       const path = join(this.directory, `${this.made++}`);
       writeRecording(path, recording);
       return path;
     });
     const { captures } = await check(paths);
-    return captures.map(({ verdict, divergences }) => divergences[0]?.message ?? verdict);
+    return captures;
   }
 
   remove(): void {
@@ -166,11 +172,11 @@ export function withoutLines(recording: Recording, at: number, length: number): 
   return { ...recording, files: new Map(recording.files).set(source.file, joined(kept)) };
 }
 
-function lines(text: string | undefined): string[] {
+export function lines(text: string | undefined): string[] {
   return (text ?? "").split("\n").filter((line) => line !== "");
 }
 
-function joined(kept: readonly string[]): string {
+export function joined(kept: readonly string[]): string {
   return kept.map((line) => `${line}\n`).join("");
 }
 
