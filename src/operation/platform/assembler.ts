@@ -314,8 +314,9 @@ export class PlatformAssembler {
     const state = this.stateOf(event.tid);
     const number = canonical(probed.command);
     const merged = state.probed;
-    // set_irqs lies inside the ioctl that ioctl_in showed.
-    if (event.name !== "ioctl_in" && merged?.call.kind === "vfio-ioctl" && !merged.complete) {
+    // set_irqs lies inside the ioctl that ioctl_in showed; after another set_irqs it is that of the next call.
+    const inside = event.name !== "ioctl_in" && merged?.complete === false && !shownBySetIrqs(merged);
+    if (inside && merged.call.kind === "vfio-ioctl") {
       if (merged.call.argument.kind !== "bytes") this.give(merged, probed.argument);
       return;
     }
@@ -333,6 +334,8 @@ export class PlatformAssembler {
       return;
     }
     this.settle(state);
+    // The next call of the task: the one before is over, whether its return was recorded or not.
+    if (state.running !== undefined) state.running.complete = true;
     const decoded = probedCall(probed, this.syscalls, this.tasks.get(event.tid));
     const operation = this.start(decoded, event, { kind: "unknown", reason: "the call did not return" });
     state.running = operation;
@@ -349,7 +352,8 @@ export class PlatformAssembler {
       const rc = returnField(event);
       if (rc !== undefined) operation.result = resultOfReturn(rc);
     }
-    if (event.name === "set_irqs_out") return;
+    // Of a call that ioctl_in showed, ioctl_out is still to come.
+    if (event.name === "set_irqs_out" && !shownBySetIrqs(operation)) return;
     state.probed = undefined;
     if (operation.event.kind === "probe") {
       operation.returned = true;
@@ -383,6 +387,11 @@ function awaitsMore(operation: Open): boolean {
 function withAfter(call: PlatformCall & { kind: "vfio-ioctl" }, after: Uint8Array): PlatformCall {
   const { kind, target, request, value, argument, descriptors, made, process } = call;
   return { kind, target, request, value, argument, after, descriptors, made, process };
+}
+
+/** Whether nothing but set_irqs shows the structure: it prints the header's fields alone. */
+function shownBySetIrqs({ call }: Open): boolean {
+  return call.kind === "vfio-ioctl" && call.argument.kind === "header";
 }
 
 function isCallOf(operation: Open, name: string): boolean {

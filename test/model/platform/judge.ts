@@ -1,5 +1,6 @@
 import { Worlds } from "../../../src/check/worlds.js";
 import type { Event } from "../../../src/event/event.js";
+import { ftraceImporter } from "../../../src/ingest/ftrace/importer.js";
 import { straceImporter } from "../../../src/ingest/strace/importer.js";
 import { platformModel } from "../../../src/model/platform/model.js";
 import type { PlatformState } from "../../../src/model/platform/state.js";
@@ -26,11 +27,22 @@ export interface Judgement {
 
 const observability = { syscalls: true, sees: () => true };
 
-/** Holds strace text against the model, line by line as a capture would be. */
+const strace = {
+  importer: straceImporter,
+  recorders: { callSources: new Set([0]), severalSources: false, structures: false },
+};
+/** Probe lines alone, without system calls. */
+const probes = {
+  importer: ftraceImporter,
+  recorders: { callSources: undefined, severalSources: false, structures: true },
+};
+
+/** Holds strace text, or the text of probes, against the model, line by line as a capture would be. */
 export function judge(
   lines: readonly string[],
   profile: string,
   facts: Readonly<Record<string, unknown>> = {},
+  { importer, recorders }: typeof strace | typeof probes = strace,
 ): Judgement {
   const state = platformModel.initial({ profile, facts, environment: [], arch: "aarch64", note: () => {} });
   const worlds = new Worlds<PlatformState>(platformModel, state, observability, () => false);
@@ -46,7 +58,7 @@ export function judge(
           throw new Error(`invariant ${broken.rule.id}: ${broken.message}`);
       }
       remarks.push(...trial.remarks.map(({ message }) => message));
-      if (!platformModel.models(operation)) continue;
+      if (!platformModel.models(operation) && mismatches === undefined) continue;
       const [main] = mismatches ?? [];
       const checked = trial.judged && trial.unchecked.length === 0;
       verdicts.push({
@@ -59,17 +71,13 @@ export function judge(
       });
     }
   };
-  const assembler = new PlatformAssembler(take, {
-    callSources: new Set([0]),
-    severalSources: false,
-    structures: false,
-  });
+  const assembler = new PlatformAssembler(take, recorders);
   const sink = {
     event: (event: Event) => assembler.push(event),
     context: () => {},
     diagnostic: () => {},
   };
-  const parser = straceImporter.parser({ source: 0, file: "strace.txt" }, sink);
+  const parser = importer.parser({ source: 0, file: "recording.txt" }, sink);
   lines.forEach((line, i) => {
     parser.line(line, i + 1);
   });
@@ -82,4 +90,16 @@ export function judge(
     remarks,
     state: platformModel.render(worlds.state),
   };
+}
+
+/** Probe lines of one task, and what the model says of them. */
+export function judgeProbes(
+  texts: readonly string[],
+  profile: string,
+  facts: Readonly<Record<string, unknown>>,
+): Judgement {
+  const lines = texts.map((text, i) =>
+    text.startsWith("CPU:") ? text : `  vmm-77      [000] .....     2.${String(i + 1).padStart(6, "0")}: ${text}`,
+  );
+  return judge(lines, profile, facts, probes);
 }

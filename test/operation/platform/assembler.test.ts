@@ -90,6 +90,32 @@ describe("structures behind ioctls (probes.md)", () => {
     expect(call?.argument).toEqual({ kind: "header", header: { flags: 0x24, index: 1, start: 0, count: 1 } });
   });
 
+  it("calls that set_irqs alone shows are calls of their own", () => {
+    const enter = (index: number): Line => probe(`set_irqs: flags=0x21 index=${index} start=0 count=0`);
+    const shown = (lines: readonly Line[]): readonly unknown[] =>
+      callsOf(lines).map(({ call, result }) => [
+        call.kind === "vfio-ioctl" && call.argument.kind === "header" && call.argument.header.index,
+        result.kind === "error" ? result.errno : result.kind,
+      ]);
+    const done = probe("set_irqs_out: rc=0");
+    const refused = probe("set_irqs_out: rc=-22");
+    expect(shown([enter(0), done, enter(1), refused, enter(2), done])).toEqual([
+      [0, "value"],
+      [1, "EINVAL"],
+      [2, "value"],
+    ]);
+    // Their returns were not recorded.
+    expect(shown([enter(0), enter(1)])).toEqual([
+      [0, "unknown"],
+      [1, "unknown"],
+    ]);
+    // The probe lines of two calls come after both of strace.
+    expect(shown([SET_IRQS, SET_IRQS, enter(0), done, enter(1), done])).toEqual([
+      [0, "value"],
+      [1, "value"],
+    ]);
+  });
+
   it("without system calls a probe line is a call of its own", () => {
     const calls = callsOf([
       probe("ioctl_in: fd=5 cmd=0x3b6b data=10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"),
