@@ -42,7 +42,7 @@ function newEventfd(s: PlatformState, ref: EventfdRef): Eventfd {
 export function createEventfd(s: PlatformState, call: PlatformCall & { kind: "eventfd-create" }): void {
   const e = s.eventfds.get(call.eventfd.id) ?? newEventfd(s, call.eventfd);
   if (call.initial !== undefined) setCounter(s, e, BigInt(call.initial), BigInt(call.initial));
-  if (call.semaphore !== undefined) s.journal.set(e, "semaphore", call.semaphore);
+  s.journal.set(e, "semaphore", call.semaphore);
 }
 
 /** What other parties do with these eventfds from now on is not recorded. */
@@ -234,22 +234,17 @@ export function readEventfd(x: Trial, s: PlatformState, call: PlatformCall & { k
     blur(s, lines);
     return;
   }
-  const semaphoreRead = e.semaphore !== false && value === 1n;
-  if (!semaphoreRead && (value < lowest || value > highest)) x.differs(range(lowest, highest), String(value), INV_9);
-  if (semaphoreRead) {
-    setCounter(s, e, 0n, COUNTER_MAX);
-    blur(s, lines);
-    return;
-  }
+  if (value < lowest || value > highest) x.differs(range(lowest, highest), String(value), INV_9);
+  settleFired(s, { lines, most }, value, e);
   setCounter(s, e, 0n, 0n);
-  settleFired(s, lines, value, e.min, e.max);
 }
 
-/** Which of the level lines have fired, as the counter that was read tells. */
-function settleFired(s: PlatformState, lines: readonly Line[], value: bigint, min: bigint, max: bigint): void {
-  if (lines.length === 0 || value === min) return;
+/** Which of the level lines have fired, as what was read of a counter between `min` and `max` tells. */
+function settleFired(s: PlatformState, { lines, most }: Possible, value: bigint, { min, max }: Eventfd): void {
+  if (value === min) return;
   const [only] = lines;
-  if (lines.length === 1 && only !== undefined && value > max) s.journal.set(only, "masked", true);
+  // Only where nothing else can have signalled it, an edge or a message of another line.
+  if (only !== undefined && most === 1n && value > max) s.journal.set(only, "masked", true);
   else blur(s, lines);
 }
 

@@ -77,6 +77,12 @@ function blurIndex(s: PlatformState, device: Device, index: number): void {
   if (line === undefined) return;
   s.journal.set(line, "noted", true);
   s.journal.set(line, "asserted", unknown);
+  const level = isLevel(line);
+  if (line.trigger === null) {
+    if (level !== true) s.journal.set(line, "pendingEdge", true);
+    return;
+  }
+  if (level === true && line.masked === true) return;
   maybeSignalSlot(s, line.trigger, 1n);
-  if (isLevel(line) !== false && line.masked === false) s.journal.set(line, "masked", unknown);
+  if (level !== false && line.masked === false) s.journal.set(line, "masked", unknown);
 }

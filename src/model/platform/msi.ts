@@ -102,7 +102,7 @@ export const VMSI_13 = platformRule(
 );
 
 /** The most vectors that a platform device may ask of its domain (2.7). */
-const MOST_VECTORS = 2048;
+export const MOST_VECTORS = 2048;
 
 /** Errnos that neither a controller nor a refused interrupt gives here (5.7, and what other rules give). */
 const NOT_BY_CONTROLLER: ReadonlySet<string> = new Set([
@@ -206,6 +206,11 @@ function enable(x: Trial, s: PlatformState, device: Device, set: SetIrqs): void 
     s.journal.set(msi, "table", "stale");
     return;
   }
+  if (n === 0 || n > MOST_VECTORS) {
+    // After a divergence: what the block has now cannot be told.
+    forgetMsi(s, device);
+    return;
+  }
   if (supplyRefused(x, s, device, n)) return;
   s.journal.set(msi, "configured", true);
   s.journal.set(
@@ -242,6 +247,10 @@ function setRange(x: Trial, s: PlatformState, device: Device, set: SetIrqs): boo
   const { vectors } = device.msi;
   const { start, count, fds } = set;
   if (vectors === undefined) {
+    const { result } = x.operation;
+    if (result.kind === "value") x.returns(0, VMSI_5);
+    else if (result.kind === "error" && NOT_BY_CONTROLLER.has(result.errno))
+      x.fails(["EBADF", "EINVAL"], VMSI_5, VMSI_6);
     x.cannotCheck("how many vectors are allocated is not known");
     return true;
   }
@@ -290,7 +299,7 @@ function setVector(x: Trial, s: PlatformState, vector: Vector, fd: Meaning | "no
 function refusedByKernel(x: Trial, s: PlatformState, range: readonly Vector[]): boolean {
   const { result } = x.operation;
   if (result.kind !== "error" || range.length === 0) return false;
-  if (result.errno !== "ENOMEM" && NOT_BY_CONTROLLER.has(result.errno)) return false;
+  if (NOT_BY_CONTROLLER.has(result.errno)) return false;
   x.fails(result.errno, VMSI_6, VMSI_7);
   range.forEach((vector, i) => {
     s.journal.set(vector, "trigger", i === 0 ? null : join(vector.trigger, null));
@@ -331,6 +340,10 @@ function unknownRange(x: Trial, s: PlatformState, range: readonly Vector[]): voi
   }
 }
 
+function signalsAny(s: PlatformState): void {
+  for (const e of s.eventfds.values()) maybeSignalSlot(s, e, COUNTER_MAX);
+}
+
 /** VMSI-8. */
 function loopback(x: Trial, s: PlatformState, device: Device, set: SetIrqs): void {
   const { vectors } = device.msi;
@@ -338,10 +351,12 @@ function loopback(x: Trial, s: PlatformState, device: Device, set: SetIrqs): voi
   if (vectors === undefined) {
     x.returns(0, VMSI_8);
     x.cannotCheck("how many vectors are allocated is not known");
-    if (count > 0) for (const e of s.eventfds.values()) maybeSignalSlot(s, e, COUNTER_MAX);
+    if (count > 0) signalsAny(s);
     return;
   }
   if (count > 0 && start + count > vectors.length) {
+    // Behind the table may lie what was one.
+    signalsAny(s);
     taint(s, device, VMSI_8, `an MSI loopback over vector ${start + count - 1} with ${vectors.length} allocated`);
     return;
   }

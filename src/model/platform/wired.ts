@@ -2,7 +2,6 @@ import type { Meaning } from "../../operation/platform/call.js";
 import { SET } from "../../operation/platform/structures.js";
 import { and, is, isKnown, not, oneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { shortage } from "./argument.js";
 import { taint } from "./devices.js";
 import { eventfdOf, maybeSignalSlot, signalled, signalSlot, take } from "./eventfds.js";
 import { deliver, HARDWARE, isLevel, mask, settleWithMask, unmask, VMASK_3, VMASK_4 } from "./lines.js";
@@ -146,7 +145,6 @@ function armUnknown(x: Trial, s: PlatformState, line: Line): void {
 
 /** The postings request the line when it is armed; the kernel may refuse. */
 function requestRefused(x: Trial, s: PlatformState, line: Line): boolean {
-  if (shortage(x, VSET_10)) return true;
   if (!s.parameters.msi || line.requestError === 0) return false;
   if (isKnown(line.requestError)) {
     x.fails(line.requestError, VSET_10);
@@ -188,7 +186,10 @@ function loopback(x: Trial, s: PlatformState, device: Device, line: Line): void 
     signalSlot(s, x, line.trigger);
     return;
   }
-  if (masked) return;
+  if (masked) {
+    s.journal.set(line, "masked", true);
+    return;
+  }
   x.by(VMASK_4);
   s.journal.set(line, "masked", true);
   if (line.trigger !== null && (line.unmaskFd === line.trigger || line.maskFd === line.trigger)) x.by(VMASK_11);
@@ -234,7 +235,6 @@ function slotAction(
     releaseSlot(s, line, slot);
     return;
   }
-  if (shortage(x, VMASK_5)) return;
   const occupied = not(is(line[slot], null));
   if (fd === undefined || fd.kind === "unknown") {
     installUnknown(x, s, line, slot, occupied);

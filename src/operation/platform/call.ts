@@ -98,7 +98,7 @@ export type PlatformCall =
       readonly eventfd: EventfdRef;
       /** Undefined where the argument was not printed. */
       readonly initial: number | undefined;
-      readonly semaphore: boolean | undefined;
+      readonly semaphore: boolean;
     }
   | {
       readonly kind: "eventfd-read";
