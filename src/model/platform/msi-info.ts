@@ -4,6 +4,7 @@ import { isKnown, knownValue, not, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { compareAfter, field, partlyWritten, shortage, type Written, wordAfter, writable } from "./argument.js";
 import { learned, VIRQ_8 } from "./info.js";
+import { MOST_VECTORS } from "./msi.js";
 import { platformRule, RFC, V3 } from "./profile.js";
 import { type Device, type PlatformState, Vector } from "./state.js";
 
@@ -61,7 +62,8 @@ const MSI_FLAGS = IRQ_FLAG.EVENTFD | IRQ_FLAG.CAPS;
 /** GET_IRQ_INFO of the MSI index. */
 export function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Device, argsz: number): void {
   if (shortage(x, VIRQ_8)) return;
-  const vectors = device.msi.vectors ?? learnVectors(s, call, device, argsz);
+  const vectors = device.msi.vectors ?? learnVectors(x, s, call, device, argsz);
+  if (vectors === "impossible") return;
   if (vectors === undefined) {
     // How far the answer would reach is not known; where there is room for all that argsz allows it cannot fault.
     const room = writable(call, Math.max(argsz, IRQ_INFO_CAPS_SIZE));
@@ -95,16 +97,29 @@ export function msiInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
   compareAfter(x, call, written);
 }
 
-/** The number of vectors, where only the answer tells it. */
-function learnVectors(s: PlatformState, call: VfioIoctl, device: Device, argsz: number): readonly Vector[] | undefined {
-  const after = wordAfter(call, 0);
+/** The vectors, where only the answer tells how many there are; an answer that none can lead to is a divergence. */
+function learnVectors(
+  x: Trial,
+  s: PlatformState,
+  call: VfioIoctl,
+  device: Device,
+  argsz: number,
+): readonly Vector[] | "impossible" | undefined {
+  // A call that failed leaves the program's own bytes.
+  const after = x.operation.result.kind === "value" ? wordAfter(call, 0) : undefined;
   if (after === undefined) return undefined;
-  let n: number;
-  if (after !== argsz) n = vectorsOfSize(s, after);
-  else if (wordAfter(call, 16) === IRQ_INFO_CAPS_SIZE)
-    n = wordAfter(call, 40) === undefined ? -1 : describedVectors(s, call);
-  else return undefined;
-  if (!Number.isInteger(n) || n < 0 || n > 2048) return undefined;
+  const n = after === argsz ? describedVectors(s, call, argsz) : vectorsOfSize(s, after);
+  if (n === undefined) return undefined;
+  if (!Number.isInteger(n) || n < 0 || n > MOST_VECTORS) {
+    x.returns(0, VIRQ_6);
+    const capOffset = argsz >= IRQ_INFO_CAPS_SIZE ? wordAfter(call, 16) : undefined;
+    x.differs(
+      `argsz ${argsz} or what some number of vectors needs, and cap_offset ${IRQ_INFO_CAPS_SIZE} where the room is enough`,
+      `argsz ${after}${capOffset === undefined ? "" : `, cap_offset ${capOffset}`}`,
+      INV_12,
+    );
+    return "impossible";
+  }
   const vectors = Array.from({ length: n }, (_, index) => {
     const vector = new Vector(index);
     vector.trigger = unknown;
@@ -115,14 +130,22 @@ function learnVectors(s: PlatformState, call: VfioIoctl, device: Device, argsz: 
   return vectors;
 }
 
+/** The number that needs an answer of that size: no whole one where no number does. */
 function vectorsOfSize(s: PlatformState, size: number): number {
   if (!s.parameters.v3) return (size - 48) / 12;
-  return size === 36 ? 0 : (size - 52) / 12;
+  if (size === neededSize(s, 0)) return 0;
+  // One vector is the least that has a description.
+  return size > 52 ? (size - 52) / 12 : -1;
 }
 
-function describedVectors(s: PlatformState, call: VfioIoctl): number {
+/** The number that the capabilities describe, the room being enough; undefined where they were not recorded. */
+function describedVectors(s: PlatformState, call: VfioIoctl, argsz: number): number | undefined {
+  if (argsz < neededSize(s, 0)) return -1;
+  const capOffset = wordAfter(call, 16);
+  if (capOffset !== undefined && capOffset !== IRQ_INFO_CAPS_SIZE) return -1;
+  // V3-3: the chain ends where nothing is allocated.
   if (s.parameters.v3 && wordAfter(call, 24) === 0) return 0;
-  return wordAfter(call, 44) ?? -1;
+  return wordAfter(call, 44);
 }
 
 /** CAP_TYPE and MSI_DESCS as they must lie behind the head (2.5). */

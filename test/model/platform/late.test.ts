@@ -111,4 +111,70 @@ describe("the MSI block of a device that was open before", () => {
     };
     expect([set(1, 0), set(1, "EINVAL"), set(2, 0), set(2, "EINVAL")]).toEqual([0, 1, 1, 0]);
   });
+
+  it("never has an answer that no number of vectors leads to (INV-12)", () => {
+    const one = (argsz: number, after: string): string => {
+      const before = words(argsz, 9, 2, 9) + "a5".repeat(argsz - 16);
+      const script = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before, after }, 0);
+      return judge(script.lines, V2, named)
+        .verdicts.map(({ verdict, rules }) => (verdict === "divergent" ? rules.join() : verdict))
+        .join();
+    };
+    const rest = (argsz: number): string => "a5".repeat(argsz - 20);
+    const head = (needed: number, capOffset: number): string => words(needed, 0x11, 2, 64, capOffset);
+    for (const needed of [36, 49, 71, 48 + 12 * 2049])
+      expect([needed, one(20, head(needed, 0))]).toEqual([needed, "INV-12"]);
+    for (const needed of [48, 60, 48 + 12 * 2048])
+      expect([needed, one(20, head(needed, 0))]).toEqual([needed, "checked"]);
+    // Where argsz stays there was room: then the capabilities are there.
+    expect(one(20, head(20, 0))).toBe("INV-12");
+    expect(one(72, head(72, 0) + rest(72))).toBe("INV-12");
+    expect(one(72, answer(72, 2049, 0) + rest(44))).toBe("INV-12");
+    expect(one(16, words(16, 0x11, 2, 64))).toBe("INV-12");
+    // The program's own bytes are behind what was recorded of it.
+    expect(one(72, head(72, 20))).toBe("unchecked");
+    expect(one(72, head(72, 0))).toBe("INV-12");
+  });
+
+  it("is not learned from a call that failed: what stands there is the program's own", () => {
+    const old = answer(72, 2, 2);
+    const failed = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before: old, readOnly: true }, "EFAULT");
+    failed.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before: old, after: answer(72, 1, 2) }, 0);
+    expect(judge(failed.lines, V2, named).divergent).toEqual([]);
+  });
+
+  it("has messages that did not change where they were not recorded whole (VIRQ-7)", () => {
+    const message = words(0x08090040, 0, 7);
+    const head = words(72, 0x11, 2, 64, 20, 0x00010003, 36, 1, 0, 0x00010004, 0, 2);
+    const before = words(72, 9, 2, 9) + "a5".repeat(56);
+    const remarks = (second: string): readonly string[] => {
+      const script = opened().set(0x24, 2, 0, 2, [6, 7], 0);
+      for (const after of [head + message + message, head + message + second]) {
+        script.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before, after }, 0);
+      }
+      return judge(script.lines, V2, named).remarks;
+    };
+    expect(remarks(message)).toEqual([]);
+    expect(remarks(message.slice(0, 16))).toEqual([]);
+    expect(remarks(words(0x08090040, 0, 8))).toHaveLength(1);
+  });
+
+  it("tells v3 by the chain, which ends early without vectors (V3-3, V3-4)", () => {
+    const info = (argsz: number, after: string): string => {
+      const before = words(argsz, 9, 2, 9) + "a5".repeat(argsz - 16);
+      const script = new Script().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before, after }, 0);
+      return judge(script.lines, "platform-msi-rfc-v3", named)
+        .verdicts.map(({ verdict }) => verdict)
+        .join();
+    };
+    const chain = (argsz: number, ...more: readonly number[]): string =>
+      words(argsz, 0x11, 2, 64, 20, 0x00010003, ...more);
+    expect(info(36, chain(36, 0, 1, 0))).toBe("checked");
+    expect(info(36, chain(36, 36, 1, 0))).not.toBe("checked");
+    expect(info(76, chain(76, 36, 1, 0, 0x00010004, 0, 2, 0) + "00".repeat(24))).toBe("checked");
+    expect(info(20, words(36, 0x11, 2, 64, 0))).toBe("checked");
+    expect(info(20, words(64, 0x11, 2, 64, 0))).toBe("checked");
+    for (const needed of [48, 52, 60])
+      expect([needed, info(20, words(needed, 0x11, 2, 64, 0))]).toEqual([needed, "divergent"]);
+  });
 });
