@@ -71,8 +71,8 @@ export const VSET_13 = platformRule(
 /** Errnos that SET_IRQS can never answer (5.7). */
 const NEVER: ReadonlySet<string> = new Set(["ERANGE", "EOVERFLOW", "EPERM", "ENOENT", "ESRCH", "EINTR"]);
 
-/** No index has more sub-interrupts (2.7). */
-const MOST_INTERRUPTS = 4096;
+/** Errnos that only other checks give, before or behind that of the line. */
+const NOT_BY_LINE: ReadonlySet<string> = new Set(["ENOTTY", "EFAULT"]);
 
 /** What is known of a SET_IRQS that passed its checks. */
 export interface SetIrqs {
@@ -120,11 +120,6 @@ function decide(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): vo
       afterShortage(s, device, flags, index, start, count);
       return;
     }
-  }
-  if (start + count > MOST_INTERRUPTS) {
-    // Only after a divergence: the checks above refuse it.
-    forgetDevice(s, device);
-    return;
   }
   const set = dataOf(call, flags, index, start, count);
   const msi = isMsiIndex(s, device, index);
@@ -211,13 +206,20 @@ function unusable(x: Trial, s: PlatformState, line: Line): boolean {
   }
   const errno = result.kind === "error" ? result.errno : undefined;
   const known = line.err instanceof Unknown ? undefined : line.err.values;
-  const possible = errno !== undefined && (known === undefined ? !NEVER.has(errno) : known.includes(errno));
-  if (possible && errno !== undefined && errno !== "ENOTTY" && errno !== "EFAULT" && x.choose(2) === 1) {
+  if (result.kind === "unknown") return false;
+  const possible =
+    errno !== undefined && !NOT_BY_LINE.has(errno) && (known === undefined ? !NEVER.has(errno) : known.includes(errno));
+  if (!possible) {
+    s.journal.set(line, "err", 0);
+    return false;
+  }
+  if (x.choose(2) === 1) {
     s.journal.set(line, "err", errno);
     x.fails(errno, VSET_7);
     return true;
   }
-  if (result.kind === "value") s.journal.set(line, "err", 0);
+  // A check behind this one has that errno, too: which of the two it was stays open.
+  s.journal.set(line, "err", oneOf<string | 0>([0, errno]));
   return false;
 }
 
