@@ -1,16 +1,5 @@
 import { join, OneOf } from "../core/known.js";
-import {
-  Container,
-  Device,
-  DeviceFile,
-  Eventfd,
-  Group,
-  Line,
-  Machine,
-  MsiBlock,
-  PlatformState,
-  Vector,
-} from "./state.js";
+import { Container, Device, DeviceFile, Eventfd, Group, Line, Machine, PlatformState, Vector } from "./state.js";
 
 /** A copy of a state that shares nothing that can change: for a fork of the check. */
 export function cloneState(s: PlatformState): PlatformState {
@@ -128,7 +117,6 @@ function nameOf(key: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   if (value instanceof Eventfd) return `eventfd ${value.id}`;
   if (value instanceof Container) return `container ${value.id}`;
-  if (value instanceof MsiBlock || value instanceof Line || value instanceof Vector) return value;
   if (value instanceof Map) return [...value];
   // The order of installs counts, not its numbers; two worlds number alike where they install alike.
   return key === "process" ? undefined : value;

@@ -156,7 +156,7 @@ export function getInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
     if (count !== undefined) learnNumIrqs(s, device, count);
   }
   compareAfter(x, call, [
-    field(4, "flags", infoFlags(device, flags), VDEV_7),
+    field(4, "flags", infoFlags(device), VDEV_7),
     field(8, "num_regions", regions, VDEV_7),
     field(12, "num_irqs", indexes, VIRQ_3),
   ]);
@@ -180,15 +180,12 @@ function learnDevice(s: PlatformState, device: Device, flags: number): void {
   if (!isKnown(device.hasReset)) s.journal.set(device, "hasReset", (flags & DEVICE_FLAG.RESET) !== 0);
 }
 
-/** Flags of the device: undefined bits of an unknown bus are taken as the nearest that can be. */
-function infoFlags(device: Device, observed: number | undefined): number | undefined {
+/** Flags of the device. An answer that told no bus fits neither: then the platform bus stands for both. */
+function infoFlags(device: Device): number | undefined {
   const reset = knownValue(device.hasReset);
-  const bus = knownValue(device.bus);
   if (reset === undefined) return undefined;
-  const seen = observed ?? 0;
-  const busFlag =
-    bus === "amba" || (bus === undefined && (seen & DEVICE_FLAG.AMBA) !== 0) ? DEVICE_FLAG.AMBA : DEVICE_FLAG.PLATFORM;
-  return busFlag | (reset ? DEVICE_FLAG.RESET : 0);
+  const bus = device.bus === "amba" ? DEVICE_FLAG.AMBA : DEVICE_FLAG.PLATFORM;
+  return bus | (reset ? DEVICE_FLAG.RESET : 0);
 }
 
 // --- GET_REGION_INFO
