@@ -119,6 +119,20 @@ describe("HSM-11: what answers a guest's H_SET_MODE", () => {
     expect(await verdict(call(others, 796, ail("0x3"), "0"), facts)).toBe("conform");
   });
 
+  it("knows nothing from a call whose values were not recorded", async () => {
+    const facts = { ...cpus.p10, ...tcg, "dawr.vmm": "qemu-ail3" };
+    const cut = (values: string, value: string): Trace =>
+      new Trace().add(
+        `hset: (plpar_hcall_norets+0x8/0x48) op=0x31c flags=0x3 res=0x3${values}`,
+        "hcall_entry: opcode=796",
+        `hcall_exit: opcode=796 retval=${value}`,
+      );
+    for (const values of ["", " v1=0x0"]) {
+      expect(await verdict(call(cut(values, "-256"), 796, ["0x3", "0x3"], "0"), facts)).toBe("conform");
+    }
+    expect(await verdict(call(cut(" v1=0x0 v2=0x0", "-256"), 796, ["0x3", "0x3"], "0"), facts)).toBe("divergent");
+  });
+
   it("has any of the answers where the arguments were not recorded", () => {
     const machine = { tcg: true, arch207s: true, arch31: true, ailCapability: undefined };
     const all = ["H_P2", "H_P3", "H_P4", "H_SUCCESS", "H_UNSUPPORTED_FLAG_START"];

@@ -124,6 +124,8 @@ describe("KVM_CAP_PPC_ENABLE_HCALL (CAP-6)", () => {
     ["1", "0x4", ["0x0"]],
     ["1", "0x448", ["0x0"]],
     ["1", "0x8c", [EINVAL]],
+    ["1", "0x31d", [EINVAL]],
+    ["1", "0x10000031c", [EINVAL]],
     // KVM-PR: H_SET_MODE alone of those that the rules name; what KVM-HV does not have it does not have either.
     ["2", "0x31c", ["0x0"]],
     ["2", "0x28", [EINVAL]],
@@ -141,6 +143,23 @@ describe("KVM_CAP_PPC_ENABLE_HCALL (CAP-6)", () => {
     for (const result of ["0x0", EINVAL]) {
       const report = await enable(type, number)(result).check("linux-6.1", both);
       expect([result, report.divergences, report.unchecked]).toEqual([result, [], 1]);
+    }
+  });
+});
+
+describe("MAX_HCALL_OPCODE (1.1, CAP-6)", () => {
+  it.each([
+    ["pre-dawr1", EINVAL],
+    ["dawr1-v2", EINVAL],
+    ["linux-6.1", "0x0"],
+  ])("of %s: hcall 0x448 can be enabled: %s", async (profile, expected) => {
+    for (const result of ["0x0", EINVAL]) {
+      const trace = createVm(new Trace(), "1", "0x6");
+      enableCap(trace, "vm", { cap: 104, args: ["0x448", "0x1"] }, result);
+      expect([result, await verdict(trace, hv("p10"), profile)]).toEqual([
+        result,
+        result === expected ? "conform" : "divergent",
+      ]);
     }
   });
 });

@@ -4,6 +4,7 @@ import { wordOf } from "../../../src/event/word.js";
 import { OneOf, oneOf, unknown } from "../../../src/model/core/known.js";
 import { dawrModel } from "../../../src/model/dawr/model.js";
 import type { DawrState } from "../../../src/model/dawr/state.js";
+import { everyFieldOf } from "../touched.js";
 
 /** The state at the begin of a recording, its copies, and what is left of two runs that both explain an observation. */
 
@@ -154,6 +155,24 @@ describe("copies of a state", () => {
     copy.addresses.set("c000", 7);
     expect(state.addresses.get("c000")).toBe(1);
     expect(dawrModel.clone(copy).addresses.get("c000")).toBe(7);
+  });
+});
+
+describe("INV-5: a second DAWR is granted in an HV VM of a host that has it", () => {
+  it.each([
+    [true, "HV", []],
+    [unknown, unknown, []],
+    [false, "HV", ["INV-5"]],
+    [true, "PR", ["INV-5"]],
+    [unknown, "PR", ["INV-5"]],
+  ] as const)("host %s, VM %s", (dawr1, kind, expected) => {
+    const state = filled();
+    state.host.dawr1 = dawr1;
+    const vm = Object.assign(state.vm(VM), { kind, dawr1Enabled: true });
+    const broken = dawrModel.broken(state, everyFieldOf([vm]));
+    expect(broken.map(({ rule }) => rule.id.replace("dawr/", ""))).toEqual(expected);
+    vm.dawr1Enabled = false;
+    expect(dawrModel.broken(state, everyFieldOf([vm]))).toEqual([]);
   });
 });
 
