@@ -84,5 +84,5 @@ function blurIndex(s: PlatformState, device: Device, index: number): void {
   }
   if (level === true && line.masked === true) return;
   maybeSignalSlot(s, line.trigger, 1n);
-  if (level !== false && line.masked === false) s.journal.set(line, "masked", unknown);
+  if (level !== false) s.journal.set(line, "masked", unknown);
 }
