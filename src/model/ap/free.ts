@@ -48,7 +48,7 @@ export const IRQ_11 = aqicRule(
 
 /** IRQ-10: frees what is registered for a queue. */
 export function free(x: Trial, s: ApState, queue: Queue): void {
-  if (s.parameters.old && queue.owner === null) {
+  if (s.parameters.old && (queue.owner === null || hasNoMdev(x, queue))) {
     loseRegistration(x, s, queue);
     return;
   }
@@ -67,6 +67,16 @@ export function free(x: Trial, s: ApState, queue: Queue): void {
   }
 }
 
+/**
+ * A queue whose mdev is not known has none if something is saved for it and the lines of freeing that, which would be there,
+ * are not. A request of the guest has found the queue, and so its mdev (AQIC-5, AQIC-10).
+ */
+function hasNoMdev(x: Trial, queue: Queue): boolean {
+  if (isKnown(queue.owner) || !isKnown(queue.savedIsc) || queue.savedIsc === null) return false;
+  if (x.operation.call.kind === "pqap" || !x.certain("gisc_unregister") || !x.certain("unpin_pages")) return false;
+  return x.peek("gisc_unregister") === undefined && x.peek("unpin_pages") === undefined;
+}
+
 /** IRQ-10, old profiles: without an mdev nothing is freed, and what was saved is forgotten all the same. */
 function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
   if (queue.savedIsc === null && queue.savedNib === null) return;
@@ -78,6 +88,7 @@ function loseRegistration(x: Trial, s: ApState, queue: Queue): void {
     );
   }
   leakSaved(s, queue, IRQ_11);
+  s.journal.set(queue, "owner", null);
 }
 
 function freeIsc(
@@ -96,7 +107,9 @@ function freeIsc(
     if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
     const settled = seen !== undefined || x.certain("gisc_unregister");
     if (!settled) for (const holder of holders(s, queue)) forgetFreed(s, holder);
-    s.journal.set(queue, "savedIsc", settled ? null : unknown);
+    // linux-6.1 keeps what it cannot free: the line that is missing says that the queue has no mdev, or its mdev no guest.
+    const freed = seen !== undefined || s.parameters.old || (isThere(m) && isThere(guest));
+    if (freed || !settled) s.journal.set(queue, "savedIsc", settled ? null : unknown);
     return;
   }
   if (m === null || guest === null) return;
@@ -129,7 +142,8 @@ function freeNib(
     if (seen !== undefined) unpinned(s, queue, addressText(seen.iova));
     const settled = seen !== undefined || x.certain("unpin_pages");
     if (!settled) for (const holder of holders(s, queue)) forgetPins(s, holder);
-    s.journal.set(queue, "savedNib", settled ? null : unknown);
+    const freed = seen !== undefined || s.parameters.old || isThere(m);
+    if (freed || !settled) s.journal.set(queue, "savedNib", settled ? null : unknown);
     return;
   }
   if (m === null) return;
@@ -143,6 +157,10 @@ function freeNib(
     leakPin(s, heldBy, nib, queue.apqn, IRQ_10);
   }
   s.journal.set(queue, "savedNib", null);
+}
+
+function isThere(known: Mdev | Guest | null | undefined): boolean {
+  return known !== null && known !== undefined;
 }
 
 /** Whether something that is saved was made for another guest than the one that it is taken from. */

@@ -9,6 +9,7 @@ import { clearSaved, leakRef, leakSaved } from "./ledger.js";
 import { ALL, aqicRule, configRule, V9, V12, V12_V61, V61 } from "./profile.js";
 import { assignee } from "./queues.js";
 import { RST_2, resetOld, resetQueue, resetWithDisable } from "./reset.js";
+import { RST_10 } from "./reset-rules.js";
 import { tryAdapter, tryDomain } from "./shadow-v12.js";
 import type { ApState, Mdev, Queue, QueueDriver } from "./state.js";
 import { ASG_6, bucketOf, link, removeNode, unlink } from "./table.js";
@@ -281,8 +282,8 @@ function leaveMerged(x: Trial, s: ApState, queue: Queue): void {
     unplugUnknown(x, s, queue, owner);
   }
   resetQueue(x, s, queue);
-  // A reset that ended with -EIO has freed nothing (RST-2), recorded or not, and nobody can after this.
-  leakSaved(s, queue, RST_2);
+  // What a reset that ended with -EIO left (RST-2), recorded or not, or a queue without an mdev: nobody can free it now.
+  leakSaved(s, queue, queue.resetRc === 0 ? RST_10 : RST_2);
 }
 
 /** D61-1, D61-3: from here on the kernel reads or writes freed memory, and may do anything. */
@@ -303,7 +304,6 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
     unplugUnknown(x, s, queue, owner);
     resetOld(x, s, queue);
     freeIfSeen(x, s, queue);
-    // What was not freed with the queue object is lost.
     leakSaved(s, queue, QUEUE_6);
     return;
   }

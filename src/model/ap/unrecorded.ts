@@ -47,6 +47,7 @@ function takeEffect(s: ApState, effect: ApEffect): void {
     case "mdev_unset_kvm":
       s.journal.set(mdevAt(s, effect.mdev), "kvm", null);
       s.journal.set(mdevAt(s, effect.mdev), "open", unknown);
+      forgetReferences(s, guestByPointer(s, effect.kvm));
       break;
     case "reset_queue":
       forgetRegistration(s, queueAt(s, effect.apqn));
@@ -91,7 +92,10 @@ function takeMasks(s: ApState, kvm: string, apm: mask.Mask, aqm: mask.Mask, adm:
   s.journal.set(s.host, "unseenCalls", true);
   const m = isKnown(guest.hook) ? guest.hook : undefined;
   if (m === undefined || m === null) {
-    if (guest.hook === null) s.journal.set(guest, "hook", unknown);
+    if (guest.hook === null) {
+      s.journal.set(guest, "hook", unknown);
+      forgetReferences(s, guest);
+    }
     return;
   }
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(m, side, unknownBits);
@@ -115,6 +119,12 @@ function clear(s: ApState, kvm: string): void {
   if (isKnown(guest.hook) && guest.hook !== null) s.journal.set(guest.hook, "kvm", null);
   s.journal.set(guest, "hook", null);
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, noBits);
+  forgetReferences(s, guest);
+}
+
+/** KVM-13: whether the call took or dropped a reference, and how far it got, is not recorded. */
+function forgetReferences(s: ApState, guest: Guest | undefined): void {
+  if (guest !== undefined) s.journal.set(guest, "refs", unknown);
 }
 
 function attach(s: ApState, m: Mdev, guest: Guest | undefined): void {
@@ -122,6 +132,7 @@ function attach(s: ApState, m: Mdev, guest: Guest | undefined): void {
   s.journal.set(m, "open", true);
   s.journal.set(m, "kvm", guest ?? unknown);
   if (guest !== undefined) s.journal.set(guest, "hook", m);
+  forgetReferences(s, guest);
 }
 
 function resetCode(rc: number): Known<number> {

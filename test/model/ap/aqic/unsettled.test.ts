@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { oneOf, unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { ALL, done, failed, noInstructions, operationOf, value, type World } from "./host.js";
+import { ALL, done, failed, never, noInstructions, OLD, operationOf, value, type World } from "./host.js";
 import {
   apcbClear,
   apcbSet,
@@ -25,7 +25,19 @@ import {
   unsetKvm,
   zapq,
 } from "./lines.js";
-import { APM, AQM, type Common, common, deviceOf, enabled, keyOf, makeVm, openCall, quietReset } from "./setting.js";
+import {
+  APM,
+  AQM,
+  type Common,
+  common,
+  deviceOf,
+  enable,
+  enabled,
+  keyOf,
+  makeVm,
+  openCall,
+  quietReset,
+} from "./setting.js";
 
 /** Queues of which something is not known when they are reset, freed or served: what the lines tell of it. */
 
@@ -92,6 +104,17 @@ describe("IRQ-10: freed where the mdev of the queue is not known", () => {
     expect(world.broken()).toEqual([]);
   });
 
+  test.each(OLD)("%s: without its lines the queue had no mdev, and what was saved is lost", (column) => {
+    const setup = enabled(column);
+    const { world } = setup;
+    loosen(world, "0405");
+    const lines = ["0405", "0416", "0505", "0516"].flatMap((queue) => quietReset(column, queue));
+    const { defects } = world.explain(operationOf(resetCall(setup), done, lines));
+    expect(defects.map(({ rules }) => rules)).toEqual([["IRQ-10", "IRQ-11"]]);
+    expect(world.ledger().leaks).toEqual(["isc 3 IRQ-11", `pin ${keyOf(column, NIB_A)} IRQ-11`]);
+    expect(world.broken()).toEqual([]);
+  });
+
   test("linux-6.1: it cannot have been made for a guest whose VM was closed", () => {
     const setup = enabled("linux-6.1");
     const { world } = setup;
@@ -114,6 +137,29 @@ describe("IRQ-10: freed where the mdev of the queue is not known", () => {
     const again = pqapCall({ gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_B }, exit("0x80000000", 1));
     const taken = [pin(NIB_B), register(3), aqic("0405", 3, 0x80000000)];
     world.explain(operationOf(again, value(0), taken), false, without("gisc_unregister"));
+    expect(world.broken()).toEqual([]);
+  });
+});
+
+describe("Q-13: a queue that was filtered out and unassigned keeps what is registered", () => {
+  /** 05.0016 goes, and with it adapter 05 leaves the guest; then nobody records what is written and closed. */
+  test("linux-6.1: it is unpinned when it goes, and not unregistered, whoever recorded the unassign (IRQ-10)", () => {
+    const { world } = common("linux-6.1");
+    enable(world, "0505");
+    const went = (queue: string, ...lines: readonly ApEffect[]): void => {
+      const call: ApCall = { kind: "queue-remove", apqn: Number.parseInt(queue, 16) };
+      const around = [...lines.slice(0, -1), reset(queue, 0, 0x80000000), queueRemove(queue), ...lines.slice(-1)];
+      world.explain(operationOf(call, done, around), true, { ...without(), syscalls: false });
+    };
+    const end = (queue: string): ApEffect => zapq(queue, 0x80000000);
+    went("0516", apcbSet("08", AQM), end("0516"), end("0516"));
+    const resets = ["0405", "0416"].flatMap((queue) => quietReset("linux-6.1", queue));
+    const stopped = operationOf({ kind: "unrecorded" }, never, [apcbClear(), ...resets, unsetKvm()]);
+    world.explain(stopped, true, { ...without(), syscalls: false });
+    went("0405", end("0405"), end("0405"));
+    went("0416", end("0416"), end("0416"));
+    went("0505", end("0505"), unpin(NIB_A), end("0505"));
+    expect(world.ledger()).toMatchObject({ gisc: { "3": 1 }, pins: {}, leaks: ["isc 3 RST-10"] });
     expect(world.broken()).toEqual([]);
   });
 });
