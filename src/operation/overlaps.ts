@@ -97,14 +97,8 @@ export class Overlaps<C extends Call> {
 
   private handOverGroup(): void {
     // What is handed over is kept by who gets it, so the list of what waits, which has room for more, stays here.
-    const [only] = this.pending;
-    let group: OpenOperation<C>[];
-    if (this.pending.length === 1 && only !== undefined) {
-      group = [only];
-      this.pending.pop();
-    } else {
-      group = this.pending.splice(0, this.grouped);
-    }
+    const first = this.grouped === 1 ? this.pending.shift() : undefined;
+    const group = first === undefined ? this.pending.splice(0, this.grouped) : [first];
     this.regroup();
     this.handOver(group);
   }
