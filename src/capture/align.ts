@@ -100,7 +100,10 @@ async function look(
     diagnostic: () => {},
   };
   const parser = source.importer.parser({ source: 0, file: source.file }, sink);
-  const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
+  const cutter = new LineCutter({
+    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
+    tooLong: () => {},
+  });
   const head = await source.bytes.peek(limit);
   cutter.pushBytes(head);
   // The last line may be cut off: it is not looked at.

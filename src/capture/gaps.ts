@@ -43,7 +43,10 @@ async function readEvents(
 ): Promise<void> {
   const sink: Sink = { event: take, context: () => {}, diagnostic: () => {} };
   const parser = importer.parser({ source: index, file: source.file }, sink);
-  const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
+  const cutter = new LineCutter({
+    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
+    tooLong: () => {},
+  });
   for await (const chunk of source.bytes.stream()) cutter.pushBytes(chunk);
   cutter.end();
   parser.end(true);

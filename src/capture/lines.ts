@@ -1,14 +1,20 @@
 /** Bytes of a line at most; a longer one is left out. */
 export const MAX_LINE = 16 * 2 ** 20;
 
+/** Bytes that become one string: some lines, because making a string costs more than all else that is done to cut a line. */
+const BLOCK = 1024;
+
 const LF = 10;
 const CR = 13;
 const BOM = "\u00ef\u00bb\u00bf";
 
 /** Who gets the lines. */
 export interface LineConsumer {
-  /** A line without its end (LF or CRLF) and without a byte order mark; `number` counts from 1. */
-  line(text: string, number: number): void;
+  /**
+   * A line without its end (LF or CRLF) and without a byte order mark; `number` counts from 1. Until the call returns, its
+   * characters stand in `bytes` from `start` on, and behind them what ends it.
+   */
+  line(text: string, number: number, bytes: Uint8Array, start: number): void;
   /** A line longer than the limit, left out. */
   tooLong(number: number): void;
 }
@@ -35,22 +41,25 @@ export class LineCutter {
     return this.#number;
   }
 
-  /** The next bytes. They are not kept: every line is a string of its own, so that one line does not hold a whole chunk. */
+  /**
+   * The next bytes. They are not kept, and no string is made of all: a line that somebody keeps holds its block, not a
+   * whole chunk.
+   */
   pushBytes(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let start = 0;
-    let lineFeed = buffer.indexOf(LF);
-    if (lineFeed >= 0 && (this.#skipping || this.#carry !== "")) {
-      if (!this.#skipping) this.#emit(this.#carry + buffer.toString("latin1", 0, lineFeed));
-      this.#skipping = false;
-      this.#carry = "";
-      start = lineFeed + 1;
-      lineFeed = buffer.indexOf(LF, start);
+    if (this.#skipping || this.#carry !== "") {
+      const lineFeed = buffer.indexOf(LF);
+      if (lineFeed >= 0) {
+        if (!this.#skipping) this.#emitApart(this.#carry + buffer.toString("latin1", 0, lineFeed));
+        this.#skipping = false;
+        this.#carry = "";
+        start = lineFeed + 1;
+      }
     }
-    while (lineFeed >= 0) {
-      this.#emit(buffer.toString("latin1", start, lineFeed));
-      start = lineFeed + 1;
-      lineFeed = buffer.indexOf(LF, start);
+    for (let end = endOfBlock(buffer, start); end >= 0; end = endOfBlock(buffer, start)) {
+      this.#cut(buffer.toString("latin1", start, end), buffer, start);
+      start = end + 1;
     }
     if (this.#skipping || start === buffer.length) return;
     this.#carry += buffer.toString("latin1", start, buffer.length);
@@ -68,20 +77,37 @@ export class LineCutter {
   /** No more text. True where the last line was complete (ended in LF, or there was none). */
   end(): boolean {
     const complete = this.#carry === "" && !this.#skipping;
-    if (this.#carry !== "") this.#emit(this.#carry);
+    if (this.#carry !== "") this.#emitApart(this.#carry);
     this.#carry = "";
     this.#skipping = false;
     return complete;
   }
 
-  #emit(text: string): void {
+  /** The lines of a block (without its last LF), which stands in `bytes` from `start` on. */
+  #cut(block: string, bytes: Uint8Array, start: number): void {
+    let at = 0;
+    for (let lineFeed = block.indexOf("\n"); lineFeed >= 0; lineFeed = block.indexOf("\n", at)) {
+      this.#emit(block.slice(at, lineFeed), bytes, start + at);
+      at = lineFeed + 1;
+    }
+    this.#emit(block.slice(at), bytes, start + at);
+  }
+
+  /** A line that lay in two chunks, or has no end. */
+  #emitApart(text: string): void {
+    this.#emit(text, Buffer.from(`${text}\n`, "latin1"), 0);
+  }
+
+  /** `text` stands in `bytes` from `start` on, with the LF behind it. */
+  #emit(text: string, bytes: Uint8Array, start: number): void {
     if (text.length > this.#limit) {
       this.#drop();
       return;
     }
     this.#number += 1;
     const line = text.charCodeAt(text.length - 1) === CR ? text.slice(0, -1) : text;
-    this.#consumer.line(this.#number === 1 && line.startsWith(BOM) ? line.slice(BOM.length) : line, this.#number);
+    const mark = this.#number === 1 && line.startsWith(BOM) ? BOM.length : 0;
+    this.#consumer.line(mark === 0 ? line : line.slice(mark), this.#number, bytes, start + mark);
   }
 
   #drop(): void {
@@ -89,4 +115,10 @@ export class LineCutter {
     this.#carry = "";
     this.#consumer.tooLong(this.#number);
   }
+}
+
+/** Index of the last LF of the block at `start`: whole lines, or a single one that is longer; -1 where no line ends. */
+function endOfBlock(buffer: Buffer, start: number): number {
+  const last = buffer.lastIndexOf(LF, start + BLOCK - 1);
+  return last < start ? buffer.indexOf(LF, start + BLOCK) : last;
 }

@@ -45,7 +45,7 @@ export async function* readSource(
   const info: SourceInfo = { source: index, file };
   const parser = source.importer.parser(info, sink);
   const cutter = new LineCutter({
-    line: (text, number) => parser.line(text, number),
+    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
     tooLong: (line) =>
       sink.diagnostic(
         {

@@ -4,6 +4,7 @@
  * in place of a string, say.
  */
 
+import { Line, Pieces } from "./line.js";
 import { endOfDecoration, endOfString, hexDigit, splitArguments, unescapeBytes } from "./notation.js";
 import { smallDecimal } from "./word.js";
 
@@ -145,8 +146,9 @@ export function memberOf(struct: string, name: string): string | undefined {
 /** The elements between a pair of brackets that enclose the whole text. */
 function elementsOf(text: string, open: string, close: string): string[] | undefined {
   if (text.length < 2 || !text.startsWith(open) || !text.endsWith(close)) return undefined;
-  const elements: string[] = [];
-  return splitArguments(text.slice(1, -1), 0, elements) < 0 ? elements : undefined;
+  const line = new Line(text.slice(1, -1));
+  const elements = new Pieces();
+  return splitArguments(line, 0, elements) < 0 ? elements.of(line.text) : undefined;
 }
 
 /**

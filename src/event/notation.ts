@@ -3,6 +3,7 @@
  * (spec, sections a.4 and a.5). These scanners find where a piece ends; `arguments.ts` decodes the pieces.
  */
 
+import type { Line, Pieces } from "./line.js";
 import { hexDigit as hexDigitOf } from "./mask.js";
 
 const BLANK = 0x20;
@@ -83,18 +84,20 @@ function endsToken(text: string, at: number): boolean {
 }
 
 /**
- * Splits the arguments of a call that begin at `from`, behind its opening parenthesis, and pushes the trimmed texts.
- * Returns the index of the closing parenthesis; -1 where the text ends before it: then what there is of the last
- * argument is pushed as well.
+ * Finds the arguments of a call that begin at `from`, behind its opening parenthesis: `pieces` gets their bounds, without
+ * blanks around them. Returns the index of the closing parenthesis; -1 where the text ends before it: then what there is
+ * of the last argument is a piece as well.
  */
-export function splitArguments(text: string, from: number, args: string[]): number {
+export function splitArguments(line: Line, from: number, pieces: Pieces): number {
+  const { text, bytes, start: base } = line;
   const length = text.length;
+  pieces.clear();
   let depth = 0;
   let start = from;
   let at = from;
   let unclosed = 0;
   while (at < length) {
-    const kind = classes[text.charCodeAt(at)] ?? ORDINARY;
+    const kind = classes[bytes[base + at] ?? 0] ?? ORDINARY;
     if (kind === ORDINARY) {
       at += 1;
       continue;
@@ -106,7 +109,7 @@ export function splitArguments(text: string, from: number, args: string[]): numb
         break;
       }
       case DECORATION:
-        if (text.charCodeAt(at + 1) === ANGLE_OPEN) {
+        if (line.codeAt(at + 1) === ANGLE_OPEN) {
           // The operator of `1<<CAP_CHOWN`.
           at += 1;
         } else if (unclosed < MAX_UNCLOSED) {
@@ -116,7 +119,7 @@ export function splitArguments(text: string, from: number, args: string[]): numb
         }
         break;
       case SLASH:
-        if (text.charCodeAt(at + 1) === ASTERISK) {
+        if (line.codeAt(at + 1) === ASTERISK) {
           const close = text.indexOf("*/", at + 2);
           at = close < 0 ? length : close + 1;
         }
@@ -129,34 +132,35 @@ export function splitArguments(text: string, from: number, args: string[]): numb
         break;
       case CALL_END:
         if (depth === 0) {
-          pushTrimmed(text, start, at, args);
+          addLast(line, start, at, pieces);
           return at;
         }
         depth -= 1;
         break;
       default:
         if (depth === 0) {
-          args.push(trimmed(text, start, at));
+          addTrimmed(line, start, at, pieces);
           start = at + 1;
         }
     }
     at += 1;
   }
-  pushTrimmed(text, start, length, args);
+  addLast(line, start, length, pieces);
   return -1;
 }
 
-function pushTrimmed(text: string, start: number, end: number, args: string[]): void {
-  const piece = trimmed(text, start, end);
-  if (piece !== "") args.push(piece);
+function addLast(line: Line, start: number, end: number, pieces: Pieces): void {
+  let from = start;
+  while (from < end && line.codeAt(from) === BLANK) from += 1;
+  if (from < end) addTrimmed(line, from, end, pieces);
 }
 
-function trimmed(text: string, start: number, end: number): string {
+function addTrimmed(line: Line, start: number, end: number, pieces: Pieces): void {
   let from = start;
   let to = end;
-  while (from < to && text.charCodeAt(from) === BLANK) from += 1;
-  while (to > from && text.charCodeAt(to - 1) === BLANK) to -= 1;
-  return text.slice(from, to);
+  while (from < to && line.codeAt(from) === BLANK) from += 1;
+  while (to > from && line.codeAt(to - 1) === BLANK) to -= 1;
+  pieces.add(from, to);
 }
 
 /**

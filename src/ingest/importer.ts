@@ -23,8 +23,11 @@ export interface SourceInfo {
 
 /** Reads one text source, line by line. Never throws on input. */
 export interface LineParser {
-  /** One line without its LF (and without a CR before it); `number` counts from 1. */
-  line(text: string, number: number): void;
+  /**
+   * One line without its LF (and without a CR before it); `number` counts from 1. Where the line is at hand as bytes, they
+   * begin at `start` of `bytes`, and what ends the line stands behind them.
+   */
+  line(text: string, number: number, bytes?: Uint8Array, start?: number): void;
   /** No more lines: hand over what was held back. `complete` is false where the last line had no line feed. */
   end(complete: boolean): void;
 }

@@ -94,7 +94,10 @@ async function importText(format: Format, path: string): Promise<Measured> {
     },
   };
   const parser = importer.parser({ source: 0, file: path }, sink);
-  const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
+  const cutter = new LineCutter({
+    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
+    tooLong: () => {},
+  });
   for await (const chunk of new FileBytes(path).stream()) cutter.pushBytes(chunk);
   parser.end(cutter.end());
   return { ...watch.read(), count };

@@ -46,6 +46,26 @@ describe("LineCutter", () => {
     expect(cut("a\n", [1])).toEqual({ lines: [[1, "a"]], tooLong: [], complete: true, count: 1 });
   });
 
+  it("shows each line among bytes, with what ends it behind", () => {
+    const longer = "x".repeat(3000);
+    const lines = ["", "a", "b\u00ff", "c", ...Array.from({ length: 500 }, (_, n) => `line ${n}`), longer, "", "last"];
+    const text = `${lines.join("\n").replace("b\u00ff\n", "b\u00ff\r\n")}`;
+    for (const size of [1, 7, 1000, 1024, text.length]) {
+      const seen: string[] = [];
+      const cutter = new LineCutter({
+        line: (line, _, bytes, start) => {
+          expect(Buffer.from(bytes).toString("latin1", start, start + line.length)).toBe(line);
+          expect([0x0a, 0x0d]).toContain(bytes[start + line.length]);
+          seen.push(line);
+        },
+        tooLong: () => {},
+      });
+      for (let start = 0; start < text.length; start += size) cutter.push(text.slice(start, start + size));
+      cutter.end();
+      expect(seen).toEqual(lines);
+    }
+  });
+
   it("takes a byte order mark off the first line alone", () => {
     const bom = "\u00ef\u00bb\u00bf";
     expect(cut(`${bom}a\n${bom}b\n`, [1]).lines).toEqual([

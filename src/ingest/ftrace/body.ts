@@ -1,10 +1,12 @@
-import type { CallResult, Event, Stamp, SyscallEvent } from "../../event/event.js";
+import type { CallResult, Event, ProbeEvent, Stamp, SyscallEvent } from "../../event/event.js";
+import { Line, Pieces } from "../../event/line.js";
 import { afterBlanks, isWordCharacter } from "./characters.js";
 import { afterAddress } from "./fields.js";
 import type { RecordPrefix } from "./prefix.js";
 import { bareArguments, exitResult, namedArguments, OpenCalls } from "./syscalls.js";
 import { readFields } from "./tracepoints.js";
 
+const BLANK = 32;
 const OPEN = 40;
 const COLON = 58;
 const LETTER_F = 102;
@@ -21,6 +23,7 @@ export type Body = Event | "no-event" | undefined;
 export class BodyReader {
   readonly #source: number;
   readonly #calls = new OpenCalls();
+  readonly #pieces = new Pieces();
 
   constructor(source: number) {
     this.#source = source;
@@ -29,6 +32,48 @@ export class BodyReader {
   /** Events were lost: forgets which calls are open. */
   lost(): void {
     this.#calls.forget();
+  }
+
+  /**
+   * The event of the record that is `line`, whose columns are `prefix`, where it is a probe: as most are, and their event
+   * does not depend on other records. Undefined where {@link read} must say what it is.
+   */
+  probe(line: Line, prefix: RecordPrefix, number: number): ProbeEvent | undefined {
+    const { text } = line;
+    const start = prefix.body;
+    // A group may stand before the name, as perf prints it: `ap:pin_pages: `.
+    let nameStart = start;
+    let colon = -1;
+    let at = start;
+    for (; at < text.length; at++) {
+      const c = line.codeAt(at);
+      if (c === BLANK) break;
+      if (c === COLON) {
+        if (colon !== -1) nameStart = colon + 1;
+        colon = at;
+      }
+    }
+    if (colon <= start || colon !== at - 1 || nameStart === colon || !isWordCharacter(line.codeAt(start)))
+      return undefined;
+    const name = text.slice(nameStart, colon);
+    return meaningOf(name) === "probe" ? this.#probe(name, line, prefix, number, colon) : undefined;
+  }
+
+  #probe(name: string, line: Line, prefix: RecordPrefix, number: number, colon: number): ProbeEvent {
+    const { text } = line;
+    const from = afterAddress(text, line.afterBlanks(colon + 1));
+    return {
+      kind: "probe",
+      source: this.#source,
+      line: number,
+      time: stampOf(prefix),
+      tid: prefix.tid,
+      comm: prefix.comm,
+      text,
+      name,
+      fields: readFields(name, line, from, this.#pieces),
+      cpu: prefix.cpu,
+    };
   }
 
   /** The event of the record `text`, whose columns are `prefix`; it begins on line `line`. */
@@ -51,52 +96,30 @@ export class BodyReader {
     return this.#named(text, prefix, line, nameStart, wordEnd - 1);
   }
 
-  /** `name: text`; the name ends at `colon`. Its first letter says whether it can be one of those that are read apart. */
+  /** `name: text`; the name ends at `colon`. */
   #named(text: string, prefix: RecordPrefix, line: number, start: number, colon: number): Body {
     const name = text.slice(start, colon);
-    switch (name.charCodeAt(0)) {
-      case LETTER_S:
-        if (name.startsWith("sys_")) {
-          // `sys_ioctl(fd: 5, ...`: the colon belongs to an argument.
-          if (name.includes("(")) return this.#unnamed(text, prefix, line, start, colon);
-          const call = this.#namedSyscall(name, text, prefix, line, afterBlanks(text, colon + 1));
-          if (call !== undefined) return call;
-        }
+    switch (meaningOf(name)) {
+      case "syscall": {
+        // `sys_ioctl(fd: 5, ...`: the colon belongs to an argument.
+        if (name.includes("(")) return this.#unnamed(text, prefix, line, start, colon);
+        const call = this.#namedSyscall(name, text, prefix, line, afterBlanks(text, colon + 1));
+        if (call !== undefined) return call;
         break;
-      case LETTER_T:
-        if (name === "tracing_mark_write") return this.#mark(text, prefix, line, colon + 2);
-        break;
-      case LETTER_P:
-        if (name === "print") {
-          // trace-cmd prints the nearest symbol before the marker's text (b.3).
-          const symbol = text.indexOf(": ", colon + 2);
-          return this.#mark(text, prefix, line, symbol === -1 ? afterBlanks(text, colon + 1) : symbol + 2);
-        }
-        break;
-      case LETTER_F:
-        // Records of the function tracers, and below of stack traces: understood, and no event (b.3).
-        if (name === "function" || name === "funcgraph_entry" || name === "funcgraph_exit") return "no-event";
-        break;
-      case LETTER_K:
-        if (name === "kernel_stack") return "no-event";
-        break;
-      case LETTER_U:
-        if (name === "user_stack") return "no-event";
+      }
+      case "mark":
+        return this.#mark(text, prefix, line, colon + 2);
+      case "print": {
+        // trace-cmd prints the nearest symbol before the marker's text (b.3).
+        const symbol = text.indexOf(": ", colon + 2);
+        return this.#mark(text, prefix, line, symbol === -1 ? afterBlanks(text, colon + 1) : symbol + 2);
+      }
+      case "no-event":
+        return "no-event";
+      case "probe":
         break;
     }
-    const from = afterAddress(text, afterBlanks(text, colon + 1));
-    return {
-      kind: "probe",
-      source: this.#source,
-      line,
-      time: stampOf(prefix),
-      tid: prefix.tid,
-      comm: prefix.comm,
-      text,
-      name,
-      fields: readFields(name, text, from),
-      cpu: prefix.cpu,
-    };
+    return this.#probe(name, new Line(text), prefix, line, colon);
   }
 
   /** A text without `name: `: the kernel's own syscall events, function records, perf's own records. */
@@ -210,6 +233,27 @@ export class BodyReader {
       cpu: -1,
       lost: lost === undefined ? undefined : Number(lost),
     };
+  }
+}
+
+/** What a record of this name is; its first letter says whether it can be one of those that are no probes. */
+function meaningOf(name: string): "syscall" | "mark" | "print" | "no-event" | "probe" {
+  switch (name.charCodeAt(0)) {
+    case LETTER_S:
+      return name.startsWith("sys_") ? "syscall" : "probe";
+    case LETTER_T:
+      return name === "tracing_mark_write" ? "mark" : "probe";
+    case LETTER_P:
+      return name === "print" ? "print" : "probe";
+    case LETTER_F:
+      // Records of the function tracers, and below of stack traces: understood, and no event (b.3).
+      return name === "function" || name === "funcgraph_entry" || name === "funcgraph_exit" ? "no-event" : "probe";
+    case LETTER_K:
+      return name === "kernel_stack" ? "no-event" : "probe";
+    case LETTER_U:
+      return name === "user_stack" ? "no-event" : "probe";
+    default:
+      return "probe";
   }
 }
 

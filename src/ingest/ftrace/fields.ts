@@ -1,3 +1,4 @@
+import type { Line, Pieces } from "../../event/line.js";
 import { afterBlanks, isWordCharacter } from "./characters.js";
 
 const BLANK = 32;
@@ -12,60 +13,78 @@ const OPEN_BRACE = 123;
 const LONGEST_KEY = 64;
 
 /**
- * Reads the fields of an event's text from `from` on: `key=value` (b.2) and `key: value` (syscall events, b.3), and appends
- * them to `fields`, key, value, key, value ... in printed order. Words that are neither are skipped. Quoted strings keep their quotes, arrays
+ * Finds the fields of an event's text from `from` on: `key=value` (b.2) and `key: value` (syscall events, b.3), and adds
+ * them to `pieces`, key, value, key, value ... in printed order. Words that are neither are skipped. Quoted strings keep their quotes, arrays
  * `{..}` their braces. The field `tail` takes all that is left of the text: its value may hold blanks.
  */
-export function scanFields(text: string, from: number, tail: string | undefined, fields: string[]): void {
+export function findFields(line: Line, from: number, tail: string | undefined, pieces: Pieces): void {
+  const { text } = line;
   const end = text.length;
   let p = from;
-  let equals = from - 1;
   while (p < end) {
-    if (equals < p && equals !== -1) equals = text.indexOf("=", p);
-    let space = text.indexOf(" ", p);
-    if (space === -1) space = end;
-    if (equals === -1 || equals > space) {
-      p = text.charCodeAt(space - 1) === COLON && space > p ? scanColonField(text, p, space, fields) : space + 1;
-    } else if (equals === p) {
+    const stop = endOfKey(line, p, end);
+    if (stop === end || line.codeAt(stop) === BLANK) {
+      p = line.codeAt(stop - 1) === COLON && stop > p ? scanColonField(line, p, stop, pieces) : stop + 1;
+    } else if (stop === p) {
       // `==> next_comm=...`: a sign.
-      p = space + 1;
+      p = endOfWord(line, p, end) + 1;
     } else {
-      const key = text.slice(p, equals);
-      let value = equals + 1;
+      let value = stop + 1;
       // kvmppc_run_core prints `runner_vcpu==1`.
-      if (value < end && text.charCodeAt(value) === EQUALS) value++;
-      const valueEnd = key === tail ? Math.max(value, text.trimEnd().length) : valueEndAt(text, value, space);
-      fields.push(key, text.slice(value, valueEnd));
+      if (line.codeAt(value) === EQUALS) value++;
+      const isTail = tail !== undefined && stop - p === tail.length && text.startsWith(tail, p);
+      const valueEnd = isTail ? Math.max(value, text.trimEnd().length) : valueEndAt(line, value);
+      pieces.add(p, stop);
+      pieces.add(value, valueEnd);
       p = valueEnd + 1;
     }
   }
 }
 
-/** Reads `key: value` whose colon stands before `space`; gives the offset at which to go on. */
-function scanColonField(text: string, p: number, space: number, fields: string[]): number {
+/** The offset of the first `=` or blank at or behind `from`. */
+function endOfKey(line: Line, from: number, end: number): number {
+  let p = from;
+  while (p < end) {
+    const c = line.codeAt(p);
+    if (c === EQUALS || c === BLANK) break;
+    p++;
+  }
+  return p;
+}
+
+/** The offset of the first blank at or behind `from`. */
+function endOfWord(line: Line, from: number, end: number): number {
+  let p = from;
+  while (p < end && line.codeAt(p) !== BLANK) p++;
+  return p;
+}
+
+/** Finds `key: value` whose colon stands before `space`; gives the offset at which to go on. */
+function scanColonField(line: Line, p: number, space: number, pieces: Pieces): number {
   const start = space + 1;
-  const nextSpace = text.indexOf(" ", start);
-  const valueEnd = valueEndAt(text, start, nextSpace === -1 ? text.length : nextSpace);
-  const value = text.slice(start, valueEnd);
+  const valueEnd = valueEndAt(line, start);
+  const value = line.text.slice(start, valueEnd);
   // `IOMMU: iova=0x0 ...`: a heading, the fields stand behind it.
   if (value === "" || (!value.startsWith('"') && value.includes("="))) return start;
-  fields.push(text.slice(p, space - 1), value);
+  pieces.add(p, space - 1);
+  pieces.add(start, valueEnd);
   return valueEnd + 1;
 }
 
-/** The end of the value that begins at `p`, if it is one word that of `space`; a comma between two fields is no part of it. */
-function valueEndAt(text: string, p: number, space: number): number {
-  if (p >= space) return space;
-  const c = text.charCodeAt(p);
-  if (c === QUOTE) return quoteEnd(text, p);
-  if (c === OPEN_BRACE) {
+/** The end of the value that begins at `p`: of a string, an array, or a word; a comma between two fields is no part of it. */
+function valueEndAt(line: Line, p: number): number {
+  const { text } = line;
+  const length = text.length;
+  const c = line.codeAt(p);
+  if (p < length && c === QUOTE) return quoteEnd(text, p);
+  if (p < length && c === OPEN_BRACE) {
     const close = text.indexOf("}", p);
-    return close === -1 ? text.length : close + 1;
+    return close === -1 ? length : close + 1;
   }
-  let end = space;
+  let end = endOfWord(line, p, length);
   // A comma, or the line feed of a string that is printed without quotes (trace-cmd report -R).
   while (end > p + 1) {
-    const last = text.charCodeAt(end - 1);
+    const last = line.codeAt(end - 1);
     if (last !== COMMA && last >= BLANK) break;
     end--;
   }

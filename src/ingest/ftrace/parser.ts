@@ -1,6 +1,8 @@
+import type { ProbeEvent } from "../../event/event.js";
+import { Line } from "../../event/line.js";
 import type { LineParser, Sink, SourceInfo } from "../importer.js";
 import { UnparsedLines } from "../unparsed.js";
-import { BodyReader } from "./body.js";
+import { type Body, BodyReader } from "./body.js";
 import { COMM_COLUMN, RecordPrefix, resemblesRecord } from "./prefix.js";
 import { readSideLine, type SideLine } from "./side-lines.js";
 
@@ -28,6 +30,8 @@ export class FtraceParser implements LineParser {
   /** Columns of the record that is held back; undefined text: none is. */
   #held: RecordPrefix;
   #text: string | undefined;
+  /** The event of the held record, if it is a probe and no other line belongs to it. */
+  #probe: ProbeEvent | undefined;
   #line = 0;
   /** Lines that continue the held record. */
   #more: string[] = [];
@@ -53,11 +57,12 @@ export class FtraceParser implements LineParser {
     this.#next = new RecordPrefix();
   }
 
-  line(text: string, number: number): void {
+  line(text: string, number: number, bytes?: Uint8Array, start?: number): void {
     this.#last = number;
     this.#unparsed.settle();
     const next = this.#next;
-    if (next.scan(text)) {
+    const line = new Line(text, bytes, start);
+    if (next.scan(line)) {
       let from = number;
       let whole = text;
       if (this.#nameHead !== undefined) {
@@ -71,11 +76,13 @@ export class FtraceParser implements LineParser {
           this.#sink.context(1);
         } else this.#settleNameHead();
       }
+      const probe = from === number ? this.#body.probe(line, next, number) : undefined;
       this.#flush();
       this.#next = this.#held;
       this.#held = next;
       this.#text = whole;
       this.#line = from;
+      this.#probe = probe;
       return;
     }
     this.#settleNameHead();
@@ -93,7 +100,9 @@ export class FtraceParser implements LineParser {
     if (this.#text === undefined) return;
     const prefix = this.#held;
     let text = this.#text;
+    let body: Body = this.#probe;
     if (this.#more.length > 0) {
+      body = undefined;
       text = joined(text, this.#more);
       this.#more = [];
       this.#moreLength = 0;
@@ -101,7 +110,7 @@ export class FtraceParser implements LineParser {
     this.#quotes = -1;
     this.#text = undefined;
     if (prefix.unitless && !this.#clockNoted) this.#noteClock();
-    const body = this.#body.read(text, prefix, this.#line);
+    body ??= this.#body.read(text, prefix, this.#line);
     if (body === undefined) {
       this.#unparsed.take(this.#line, "an event: the text behind task and time has no name");
     } else if (body === "no-event") this.#sink.context(1);

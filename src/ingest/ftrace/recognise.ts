@@ -1,3 +1,4 @@
+import { Line } from "../../event/line.js";
 import { RecordPrefix } from "./prefix.js";
 import { readSideLine } from "./side-lines.js";
 
@@ -17,7 +18,7 @@ export function hasFtraceRecords(head: readonly string[]): boolean {
   let known = 0;
   let losses = 0;
   for (const line of head) {
-    if (prefix.scan(line)) records++;
+    if (prefix.scan(new Line(line))) records++;
     else {
       const side = readSideLine(line);
       if (side !== undefined) known++;

@@ -4,6 +4,8 @@
  *     [pid-prefix] [time] [relative] [sysno] [ip] body
  */
 
+import type { Line } from "../../event/line.js";
+
 const BLANK = 0x20;
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
@@ -53,14 +55,15 @@ export class LineHead {
   #sumNanos = 0;
 
   /** The index of the body, or -1 where the line begins with something else. */
-  scan(text: string): number {
+  scan(line: Line): number {
+    const { text } = line;
     this.tid = 0;
     this.form = "none";
     this.comm = "";
-    const first = text.charCodeAt(0);
-    if (first >= DIGIT_0 && first <= DIGIT_9) return this.#column(text, first);
-    if (first === BLANK) return this.#times(text, 0, true);
-    if (first === BRACKET_OPEN && text.startsWith("[pid")) return this.#bracket(text);
+    const first = line.codeAt(0);
+    if (first >= DIGIT_0 && first <= DIGIT_9) return this.#column(line, first);
+    if (first === BLANK) return this.#times(line, 0, true);
+    if (first === BRACKET_OPEN && text.startsWith("[pid")) return this.#bracket(line);
     this.stamped = false;
     return first === BRACKET_OPEN ? skipNumbers(text, 0) : 0;
   }
@@ -75,21 +78,21 @@ export class LineHead {
   }
 
   /** `639   `, `17000<worker-x y> `, or a time at the beginning of the line. */
-  #column(text: string, first: number): number {
+  #column(line: Line, first: number): number {
     let tid = first - DIGIT_0;
     let at = 1;
-    let code = text.charCodeAt(1);
+    let code = line.codeAt(1);
     while (code >= DIGIT_0 && code <= DIGIT_9 && at <= MAX_PID_DIGITS) {
       tid = tid * 10 + (code - DIGIT_0);
       at += 1;
-      code = text.charCodeAt(at);
+      code = line.codeAt(at);
     }
-    if (tid > MAX_PID) return this.#times(text, 0, false);
+    if (tid > MAX_PID) return this.#times(line, 0, false);
     if (code === BLANK) {
       const unpadded = Math.max(at, PID_WIDTH) + 1;
       while (code === BLANK) {
         at += 1;
-        code = text.charCodeAt(at);
+        code = line.codeAt(at);
       }
       this.tid = tid;
       this.form = "column";
@@ -97,37 +100,39 @@ export class LineHead {
         this.stamped = false;
         return at;
       }
-      return this.#times(text, at, at > unpadded);
+      return this.#times(line, at, at > unpadded);
     }
-    if (code !== ANGLE_OPEN) return this.#times(text, 0, false);
+    if (code !== ANGLE_OPEN) return this.#times(line, 0, false);
     this.tid = tid;
     this.form = "column";
-    return this.#named(text, at, "> ");
+    return this.#named(line, at, "> ");
   }
 
   /** `[pid  503] ` or `[pid 503<comm>] `. */
-  #bracket(text: string): number {
+  #bracket(line: Line): number {
+    const { text } = line;
     const start = skipBlanks(text, 4);
     const end = endOfDigits(text, start);
     if (start === 4 || end === start || end - start > MAX_PID_DIGITS) return -1;
     this.tid = decimal(text, start, end);
     this.form = "bracket";
-    if (text.charCodeAt(end) === ANGLE_OPEN) return this.#named(text, end, ">] ");
+    if (text.charCodeAt(end) === ANGLE_OPEN) return this.#named(line, end, ">] ");
     if (text.charCodeAt(end) !== BRACKET_CLOSE || text.charCodeAt(end + 1) !== BLANK) return -1;
     const next = skipBlanks(text, end + 1);
-    return this.#times(text, next, next > end + 2);
+    return this.#times(line, next, next > end + 2);
   }
 
   /**
    * A task name in angle brackets. It may hold anything, also what ends it: the longest name that leaves something
    * that looks like the rest of a line is taken (section a.1).
    */
-  #named(text: string, open: number, closing: string): number {
+  #named(line: Line, open: number, closing: string): number {
+    const { text } = line;
     let close = text.lastIndexOf(closing, open + 1 + LONGEST_COMM);
     while (close > open) {
       const next = close + closing.length;
-      const body = this.#times(text, skipBlanks(text, next), text.charCodeAt(next) === BLANK);
-      if (body >= 0 && beginsBody(text, body)) {
+      const body = this.#times(line, skipBlanks(text, next), text.charCodeAt(next) === BLANK);
+      if (body >= 0 && beginsBody(line, body)) {
         this.comm = text.slice(open + 1, close);
         return body;
       }
@@ -137,55 +142,55 @@ export class LineHead {
   }
 
   /** Times, syscall number and instruction pointer; `padded` says that blanks beyond the separator stand before `at`. */
-  #times(text: string, at: number, padded: boolean): number {
+  #times(line: Line, at: number, padded: boolean): number {
     this.stamped = false;
     this.#relative = false;
-    const start = padded ? skipBlanks(text, at) : at;
+    const start = padded ? skipBlanks(line.text, at) : at;
     let number = 0;
     let end = start;
-    let after = text.charCodeAt(end);
+    let after = line.codeAt(end);
     while (after >= DIGIT_0 && after <= DIGIT_9) {
       number = number * 10 + (after - DIGIT_0);
       end += 1;
-      after = text.charCodeAt(end);
+      after = line.codeAt(end);
     }
-    if (end === start) return start > 0 && this.form === "none" ? -1 : skipNumbers(text, start);
+    if (end === start) return start > 0 && this.form === "none" ? -1 : skipNumbers(line.text, start);
     if (end - start > MAX_DIGITS) return -1;
-    if (after === COLON) return this.#rest(text, this.#clock(text, number, end));
+    if (after === COLON) return this.#rest(line, this.#clock(line, number, end));
     if (after !== DOT && !(after === BLANK && (this.form !== "none" || padded || number > MAX_PID))) return -1;
-    const next = this.#fraction(text, end);
+    const next = this.#fraction(line, end);
     if (next < 0) return -1;
     this.stamped = true;
     this.seconds = number;
     this.#relative = number < LONGEST_DELTA && (this.#relativeFile ?? padded);
     if (this.#relative) this.#sum();
-    return this.#rest(text, next);
+    return this.#rest(line, next);
   }
 
   /** `06:35:16` and an optional fraction: seconds since midnight. */
-  #clock(text: string, hours: number, end: number): number {
-    const minutes = twoDigits(text, end + 1);
-    const seconds = twoDigits(text, end + 4);
+  #clock(line: Line, hours: number, end: number): number {
+    const minutes = twoDigits(line.text, end + 1);
+    const seconds = twoDigits(line.text, end + 4);
     if (hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 60) return -1;
-    if (text.charCodeAt(end + 3) !== COLON) return -1;
-    const next = this.#fraction(text, end + 6);
+    if (line.codeAt(end + 3) !== COLON) return -1;
+    const next = this.#fraction(line, end + 6);
     this.stamped = true;
     this.seconds = hours * 3600 + minutes * 60 + seconds;
     return next;
   }
 
   /** Up to nine digits behind a dot, or nothing; a blank behind. Gives the index behind the blank, or -1. */
-  #fraction(text: string, at: number): number {
+  #fraction(line: Line, at: number): number {
     let end = at;
     let nanos = 0;
-    let code = text.charCodeAt(at);
+    let code = line.codeAt(at);
     if (code === DOT) {
       end += 1;
-      code = text.charCodeAt(end);
+      code = line.codeAt(end);
       while (code >= DIGIT_0 && code <= DIGIT_9) {
         nanos = nanos * 10 + (code - DIGIT_0);
         end += 1;
-        code = text.charCodeAt(end);
+        code = line.codeAt(end);
       }
       const scale = SCALE[end - at - 1];
       if (scale === undefined) return -1;
@@ -203,9 +208,10 @@ export class LineHead {
   }
 
   /** What may follow an absolute time: `(+     0.000405445) ` of `-r`, then `-n` and `-i`. */
-  #rest(text: string, at: number): number {
+  #rest(line: Line, at: number): number {
     if (at < 0) return -1;
-    const next = text.charCodeAt(at);
+    const { text } = line;
+    const next = line.codeAt(at);
     if (next >= LOWER_A && next <= LOWER_Z) return at;
     if (!text.startsWith("(+", at)) return skipNumbers(text, at);
     const close = text.indexOf(") ", at);
@@ -231,10 +237,11 @@ function isNumeral(code: number): boolean {
 }
 
 /** Whether something stands at `at` that looks like the beginning of a body. */
-function beginsBody(text: string, at: number): boolean {
+function beginsBody(line: Line, at: number): boolean {
+  const { text } = line;
   if (text.startsWith("+++ ", at) || text.startsWith("--- ", at) || text.startsWith("<... ", at)) return true;
-  const end = endOfName(text, at);
-  return end > at && text.charCodeAt(end) === 0x28;
+  const end = endOfName(line, at);
+  return end > at && line.codeAt(end) === 0x28;
 }
 
 /** 1 for the characters of a name. */
@@ -244,9 +251,9 @@ for (const character of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 }
 
 /** Index behind the name of a call that begins at `at`: letters, digits, `_`, and `?` (a call that strace lost). */
-export function endOfName(text: string, at: number): number {
+export function endOfName(line: Line, at: number): number {
   let end = at;
-  while (nameCharacters[text.charCodeAt(end)] === 1) end += 1;
+  while (nameCharacters[line.codeAt(end)] === 1) end += 1;
   return end;
 }
 

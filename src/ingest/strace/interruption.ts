@@ -1,6 +1,7 @@
 /** The texts of calls that were interrupted: their halves, and the marks at the seam (spec, section a.2). */
 
 import type { CallResult } from "../../event/event.js";
+import { Line, Pieces } from "../../event/line.js";
 import { splitArguments } from "../../event/notation.js";
 import { endOfResult, parseResult, startOfDuration, startOfResult } from "./result.js";
 
@@ -35,21 +36,24 @@ export function dropMark(args: string[]): void {
 
 /** Arguments and result of a call whose text begins behind the opening parenthesis. */
 export function resultOf(text: string, args: string[]): CallResult | undefined {
-  const close = splitArguments(text, 0, args);
+  const line = new Line(text);
+  const pieces = new Pieces();
+  const close = splitArguments(line, 0, pieces);
+  for (const piece of pieces.of(text)) args.push(piece);
   if (close < 0) return text.endsWith(DETACHED) ? { kind: "unknown", reason: "detached" } : undefined;
-  const from = startOfResult(text, close + 1);
-  return from < 0 ? undefined : parseResult(text, from, endOfResult(text, startOfDuration(text)));
+  const from = startOfResult(line, close + 1);
+  return from < 0 ? undefined : parseResult(line, from, endOfResult(line, startOfDuration(line)));
 }
 
 /** The result behind the first parenthesis that can close the call: how deep the text began is not known. */
 export function lateResultOf(text: string): CallResult | undefined {
-  const ignored: string[] = [];
-  const end = endOfResult(text, startOfDuration(text));
-  for (let close = splitArguments(text, 0, ignored); close >= 0; close = splitArguments(text, close + 1, ignored)) {
-    const from = startOfResult(text, close + 1);
-    const result = from < 0 ? undefined : parseResult(text, from, end);
+  const line = new Line(text);
+  const ignored = new Pieces();
+  const end = endOfResult(line, startOfDuration(line));
+  for (let close = splitArguments(line, 0, ignored); close >= 0; close = splitArguments(line, close + 1, ignored)) {
+    const from = startOfResult(line, close + 1);
+    const result = from < 0 ? undefined : parseResult(line, from, end);
     if (result !== undefined) return result;
-    ignored.length = 0;
   }
   return text.endsWith(DETACHED) ? { kind: "unknown", reason: "detached" } : undefined;
 }

@@ -1,6 +1,7 @@
 /** The parser of strace text (spec, section a). */
 
 import type { CallResult, Stamp, SyscallEvent } from "../../event/event.js";
+import { Line, Pieces } from "../../event/line.js";
 import { splitArguments } from "../../event/notation.js";
 import type { LineParser, Sink, SourceInfo } from "../importer.js";
 import { bytesOfDumpLine, isDumpHead } from "./dump.js";
@@ -39,6 +40,7 @@ export class StraceParser implements LineParser {
   readonly #source: number;
   readonly #output: Output;
   readonly #head = new LineHead();
+  readonly #pieces = new Pieces();
   readonly #pending = new PendingCalls();
   readonly #placeholder: number;
   readonly #tasks: TaskNames;
@@ -57,10 +59,10 @@ export class StraceParser implements LineParser {
     this.#tasks = new TaskNames(this.#placeholder);
   }
 
-  line(text: string, number: number): void {
+  line(text: string, number: number, bytes?: Uint8Array, start?: number): void {
     this.#number = number;
     if (this.#open !== undefined) this.#continue(this.#open, text);
-    else this.#single(text);
+    else this.#single(new Line(text, bytes, start));
   }
 
   end(complete: boolean): void {
@@ -71,14 +73,15 @@ export class StraceParser implements LineParser {
   }
 
   /** A physical line that does not continue one before it. */
-  #single(text: string): void {
+  #single(line: Line): void {
+    const { text } = line;
     if (this.#inSummary) {
       this.#inSummary = !text.endsWith(" total");
       this.#output.context();
       return;
     }
     if (text.charCodeAt(0) === BLANK && this.#trailer(text)) return;
-    if (!this.#logical(text, this.#number)) this.#odd(text);
+    if (!this.#logical(line, this.#number)) this.#odd(text);
   }
 
   /** A line that belongs to the call before it: a dump, or the stack of `-k`. */
@@ -91,32 +94,34 @@ export class StraceParser implements LineParser {
   }
 
   /** A whole line of the log, which begins on line `line`; false where it is none. */
-  #logical(text: string, line: number): boolean {
-    const at = this.#head.scan(text);
+  #logical(whole: Line, line: number): boolean {
+    const at = this.#head.scan(whole);
     if (at < 0) return false;
-    switch (text.charCodeAt(at)) {
+    const { text } = whole;
+    switch (whole.codeAt(at)) {
       case PLUS:
         return this.#ending(text, at, line);
       case MINUS:
         return this.#signal(text, at);
       case ANGLE_OPEN:
-        return this.#resumed(text, at, line);
+        return this.#resumed(whole, at, line);
       default:
-        return this.#call(text, at, line);
+        return this.#call(whole, at, line);
     }
   }
 
-  #call(text: string, at: number, line: number): boolean {
-    const nameEnd = endOfName(text, at);
-    if (nameEnd === at || text.charCodeAt(nameEnd) !== PARENTHESIS_OPEN || nameEnd - at > LONGEST_NAME) return false;
+  #call(whole: Line, at: number, line: number): boolean {
+    const { text } = whole;
+    const nameEnd = endOfName(whole, at);
+    if (nameEnd === at || whole.codeAt(nameEnd) !== PARENTHESIS_OPEN || nameEnd - at > LONGEST_NAME) return false;
     const name = text.slice(at, nameEnd);
-    const args: string[] = [];
-    const close = splitArguments(text, nameEnd + 1, args);
+    const close = splitArguments(whole, nameEnd + 1, this.#pieces);
+    const args = this.#pieces.of(text);
     if (close < 0) return this.#interrupted(text, nameEnd + 1, name, args, line);
-    const from = startOfResult(text, close + 1);
+    const from = startOfResult(whole, close + 1);
     if (from < 0) return false;
-    const duration = startOfDuration(text);
-    const result = parseResult(text, from, endOfResult(text, duration));
+    const duration = startOfDuration(whole);
+    const result = parseResult(whole, from, endOfResult(whole, duration));
     if (result === undefined) return false;
     if (result.kind === "unknown") dropMark(args);
     const tid = this.#tid();
@@ -159,7 +164,8 @@ export class StraceParser implements LineParser {
   }
 
   /** `<... read resumed>"0", 64) = 1` */
-  #resumed(text: string, at: number, line: number): boolean {
+  #resumed(whole: Line, at: number, line: number): boolean {
+    const { text } = whole;
     const nameEnd = text.indexOf(RESUMED, at);
     if (!text.startsWith("<... ", at) || nameEnd < at + 6 || nameEnd - at > LONGEST_NAME + 5) return false;
     const name = text.slice(at + 5, nameEnd);
@@ -168,7 +174,7 @@ export class StraceParser implements LineParser {
     const pending = this.#pending.get(tid);
     if (text.endsWith(UNFINISHED)) return this.#interruptedAgain(tid, name, pending, rest);
     const first = pending?.name === name ? pending.text : undefined;
-    const done = this.#finish(tid, this.#head.comm, name, first, rest, text, line);
+    const done = this.#finish(tid, this.#head.comm, name, first, rest, whole, line);
     if (done) this.#head.commit();
     return done;
   }
@@ -210,7 +216,7 @@ export class StraceParser implements LineParser {
     name: string,
     first: string | undefined,
     rest: string,
-    text: string,
+    whole: Line,
     line: number,
   ): boolean {
     let args: string[] = [];
@@ -223,8 +229,8 @@ export class StraceParser implements LineParser {
     if (result.kind === "unknown") dropMark(args);
     if (makesTask(name)) this.#created(result);
     this.#pending.delete(tid);
-    const duration = startOfDuration(text);
-    this.#output.call(this.#syscall("exit", tid, comm, line, text, name, args, result, duration));
+    const duration = startOfDuration(whole);
+    this.#output.call(this.#syscall("exit", tid, comm, line, whole.text, name, args, result, duration));
     return true;
   }
 
@@ -294,7 +300,7 @@ export class StraceParser implements LineParser {
     const pending = this.#pending.get(tid);
     if (pending === undefined) return false;
     this.#head.stamped = false;
-    return this.#finish(tid, pending.comm, pending.name, pending.text, text, text, this.#number);
+    return this.#finish(tid, pending.comm, pending.name, pending.text, text, new Line(text), this.#number);
   }
 
   #note(note: TaskNote): void {
@@ -311,12 +317,12 @@ export class StraceParser implements LineParser {
       return;
     }
     this.#open = undefined;
-    if (open.text.length + text.length <= MAX_JOINED && this.#logical(open.text + text, open.line)) {
+    if (open.text.length + text.length <= MAX_JOINED && this.#logical(new Line(open.text + text), open.line)) {
       this.#output.trailer(open.lines);
       return;
     }
     this.#giveUp(open);
-    this.#single(text);
+    this.#single(new Line(text));
   }
 
   /** The rest of an interrupted line did not come. */

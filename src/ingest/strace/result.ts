@@ -2,7 +2,9 @@
 
 import { pathOfDecoration } from "../../event/arguments.js";
 import type { CallResult } from "../../event/event.js";
-import { endOfDecoration, hexDigit } from "../../event/notation.js";
+import type { Line } from "../../event/line.js";
+import { hexDigit } from "../../event/mask.js";
+import { endOfDecoration } from "../../event/notation.js";
 
 const BLANK = 0x20;
 const PARENTHESIS_OPEN = 0x28;
@@ -18,19 +20,26 @@ const LETTER_E = 0x45;
 const LETTER_X = 0x78;
 
 /** By far the most frequent result. */
-const SUCCESS: CallResult = Object.freeze({ kind: "value", text: "0", decoration: undefined });
+const SUCCESS = plainValue("0");
+/** Counts of bytes that calls return, below this, are made once. */
+const FEW = 256;
+const COUNTS: readonly CallResult[] = Array.from({ length: FEW }, (_, count) => plainValue(String(count)));
+
+function plainValue(text: string): CallResult {
+  return Object.freeze({ kind: "value", text, decoration: undefined });
+}
 
 /** The index of the result behind `)`, blanks (strace pads to a column), `=` and a blank; -1 where it is not there. */
-export function startOfResult(text: string, at: number): number {
+export function startOfResult(line: Line, at: number): number {
   let equals = at;
-  while (text.charCodeAt(equals) === BLANK) equals += 1;
-  return text.charCodeAt(equals) === EQUALS && text.charCodeAt(equals + 1) === BLANK ? equals + 2 : -1;
+  while (line.codeAt(equals) === BLANK) equals += 1;
+  return line.codeAt(equals) === EQUALS && line.codeAt(equals + 1) === BLANK ? equals + 2 : -1;
 }
 
 /** Where the result ends: before the duration of `-T` at `duration`, where there is one; without trailing blanks. */
-export function endOfResult(text: string, duration: number): number {
-  let end = duration < 0 ? text.length : duration;
-  while (text.charCodeAt(end - 1) === BLANK) end -= 1;
+export function endOfResult(line: Line, duration: number): number {
+  let end = duration < 0 ? line.text.length : duration;
+  while (line.codeAt(end - 1) === BLANK) end -= 1;
   return end;
 }
 
@@ -42,55 +51,60 @@ export function durationAt(text: string, start: number): number | undefined {
 }
 
 /** Index of the `<` of the duration at the end of a line, or -1. A blank before it tells it from the decoration of a descriptor. */
-export function startOfDuration(text: string): number {
-  const last = text.length - 1;
-  if (text.charCodeAt(last) !== ANGLE_CLOSE) return -1;
+export function startOfDuration(line: Line): number {
+  const last = line.text.length - 1;
+  if (line.codeAt(last) !== ANGLE_CLOSE) return -1;
   let at = last - 1;
   let dots = 0;
   for (; at > 0; at -= 1) {
-    const code = text.charCodeAt(at);
+    const code = line.codeAt(at);
     if (code === DOT) dots += 1;
     else if (code < DIGIT_0 || code > DIGIT_9) break;
   }
-  const found = text.charCodeAt(at) === ANGLE_OPEN && text.charCodeAt(at - 1) === BLANK && at < last - 1 && dots <= 1;
+  const found = line.codeAt(at) === ANGLE_OPEN && line.codeAt(at - 1) === BLANK && at < last - 1 && dots <= 1;
   return found ? at : -1;
 }
 
 /** The result that stands from `from` to `end`; undefined where there is none that strace prints. */
-export function parseResult(text: string, from: number, end: number): CallResult | undefined {
-  const first = text.charCodeAt(from);
+export function parseResult(line: Line, from: number, end: number): CallResult | undefined {
+  const first = line.codeAt(from);
   if (first === DIGIT_0 && from + 1 === end) return SUCCESS;
-  if (first >= DIGIT_0 && first <= DIGIT_9) return valueResult(text, from, end);
-  if (first === MINUS) return errorResult(text, from, end);
-  if (first === QUESTION) return unknownResult(text, from, end);
+  if (first >= DIGIT_0 && first <= DIGIT_9) return valueResult(line, from, end);
+  if (first === MINUS) return errorResult(line.text, from, end);
+  if (first === QUESTION) return unknownResult(line.text, from, end);
   // `= <unavailable>`: the task was lost between entry and exit.
-  if (first === ANGLE_OPEN && text.charCodeAt(end - 1) === ANGLE_CLOSE) {
-    return { kind: "unknown", reason: text.slice(from + 1, end - 1) };
+  if (first === ANGLE_OPEN && line.codeAt(end - 1) === ANGLE_CLOSE) {
+    return { kind: "unknown", reason: line.text.slice(from + 1, end - 1) };
   }
   return undefined;
 }
 
 /** `4096`, `0x7f56c0`, `7<anon_inode:kvm-vcpu:0>`, `0 (Timeout)`. */
-function valueResult(text: string, from: number, end: number): CallResult | undefined {
+function valueResult(line: Line, from: number, end: number): CallResult | undefined {
   let at = from;
-  if (text.charCodeAt(at + 1) === LETTER_X) {
+  let count = 0;
+  if (line.codeAt(at + 1) === LETTER_X) {
     at += 2;
-    while (hexDigit(text, at) >= 0) at += 1;
+    while (hexDigit(line.codeAt(at)) >= 0) at += 1;
     if (at === from + 2) return undefined;
   } else {
-    while (text.charCodeAt(at) >= DIGIT_0 && text.charCodeAt(at) <= DIGIT_9) at += 1;
+    for (let code = line.codeAt(at); code >= DIGIT_0 && code <= DIGIT_9; code = line.codeAt(at)) {
+      count = count * 10 + (code - DIGIT_0);
+      at += 1;
+    }
+    if (at === end && count < FEW && line.codeAt(from) !== DIGIT_0) return COUNTS[count];
   }
-  const value = text.slice(from, at);
+  const value = line.text.slice(from, at);
   if (at === end) return { kind: "value", text: value, decoration: undefined };
   let decoration: string | undefined;
-  if (text.charCodeAt(at) === ANGLE_OPEN) {
-    const close = endOfDecoration(text, at);
+  if (line.codeAt(at) === ANGLE_OPEN) {
+    const close = endOfDecoration(line.text, at);
     if (close < 0 || close >= end) return undefined;
-    decoration = pathOfDecoration(text.slice(at + 1, close));
-    at = text.startsWith("(deleted)", close + 1) ? close + 10 : close + 1;
+    decoration = pathOfDecoration(line.text.slice(at + 1, close));
+    at = line.text.startsWith("(deleted)", close + 1) ? close + 10 : close + 1;
   }
-  if (at !== end && !hasRemark(text, at)) return undefined;
-  return injected(text, from, at, end) ?? { kind: "value", text: value, decoration };
+  if (at !== end && !hasRemark(line.text, at)) return undefined;
+  return injected(line.text, from, at, end) ?? { kind: "value", text: value, decoration };
 }
 
 /** `-1 EBUSY (Device or resource busy)`, `-1 (errno 515)`, `-524`. */
