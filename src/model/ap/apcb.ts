@@ -301,9 +301,18 @@ export function learnShadow(s: ApState, m: Mdev, apm: mask.Mask, aqm: mask.Mask,
  * was never tested (APCB-6).
  */
 function learnFromFilter(s: ApState, m: Mdev): void {
-  if (s.parameters.profile === "dynamic-v12") return;
+  if (s.parameters.profile !== "dynamic-v12") learnTested(s, m, m.shAqm);
+}
+
+/** APCB-3: what a guest of dynamic-v12 starts with was tested, on each of the host's domains. */
+export function learnFromStart(s: ApState, m: Mdev): void {
+  if (isExact(m.shApm)) learnTested(s, m, intersection(m.aqm, s.host.infoAqm));
+}
+
+/** The adapters of the shadow passed: their queues on those domains are linked. */
+function learnTested(s: ApState, m: Mdev, domains: Bits): void {
   for (const apid of mask.bitsOf(m.shApm.ones)) {
-    for (const apqi of mask.bitsOf(m.shAqm.ones)) {
+    for (const apqi of mask.bitsOf(domains.ones)) {
       const queue = s.queues.get((apid << 8) | apqi);
       if (queue === undefined || isKnown(queue.linked)) continue;
       learnLinked(s, m, queue);

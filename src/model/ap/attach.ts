@@ -2,7 +2,7 @@ import type { ApCall } from "../../operation/ap/call.js";
 import { joinBits, noBits, unknownBits } from "../core/bits.js";
 import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { commit } from "./apcb.js";
+import { commit, learnFromStart } from "./apcb.js";
 import { guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
@@ -151,6 +151,7 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   if (s.parameters.dynamic) initShadow(x, s, m);
   else copyMatrix(s, m);
   commit(x, s, m);
+  if (s.parameters.dynamic) learnFromStart(s, m);
 }
 
 /** KVM-7: the notification may have come unseen: to a guest that has no hook yet. */

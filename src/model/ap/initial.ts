@@ -6,6 +6,7 @@ import type { Setting } from "../core/model.js";
 import { parseControl, parseMatrix } from "./matrix-text.js";
 import { type ApParameters, configRule, isApProfile } from "./profile.js";
 import { ApState, Card, Group, Mdev, Queue } from "./state.js";
+import { isLiteral } from "./table.js";
 
 /** Facts of the AP system (design section 3): inputs that the specs name and that no recorder shows. */
 interface Facts {
@@ -338,12 +339,18 @@ function linkQueues(s: ApState, scans: number | undefined): void {
     queue.heldBy = unknown;
     for (const m of s.mdevs.values()) {
       if (!mask.hasBit(m.apm.ones, queue.apid) || !mask.hasBit(m.aqm.ones, queue.apqi)) continue;
+      // As posted a queue may have lost its place in the table, and may have one in another's (D12-1a, D12-1b, INV-10).
+      if (isLiteral(s)) break;
       queue.linked = m;
       // AQIC-10: in the static profile only a guest's AQIC makes a queue point to an mdev.
       queue.owner = s.parameters.dynamic ? m : oneOf<Mdev | null>([null, m]);
     }
     if (queue.linked !== null) continue;
     if (s.mdevs.size === 0 && s.host.hiddenMdevs === 0) atRest(queue, scans);
+    else if (isLiteral(s)) {
+      queue.linked = unknown;
+      queue.owner = unknown;
+    }
     // A queue that was unlinked outside the shadow keeps its owner (D61-1).
     else if (s.parameters.dynamic) queue.owner = oneOf<Mdev | null>([null, ...s.mdevs.values()]);
   }

@@ -51,7 +51,7 @@ export function lookupBucketOf(apqn: number): number {
 }
 
 /** Whether tables are modelled as lists: only where the posted code corrupts them. */
-function literal(s: ApState): boolean {
+export function isLiteral(s: ApState): boolean {
   return s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted";
 }
 
@@ -61,7 +61,7 @@ function literal(s: ApState): boolean {
  */
 export function has(x: Trial, s: ApState, m: Mdev, queue: Queue | undefined, apqn: number): Tri {
   if (queue === undefined && !s.host.devicesListed) return "unknown";
-  if (!literal(s)) return queue === undefined ? false : is<Mdev | null>(queue.linked, m);
+  if (!isLiteral(s)) return queue === undefined ? false : is<Mdev | null>(queue.linked, m);
   if (queue !== undefined && !isKnown(queue.linked)) return "unknown";
   const bucket = lookupBucketOf(apqn);
   if (bucket !== bucketOf(apqn)) x.by(AQIC_11);
@@ -84,7 +84,7 @@ export function link(s: ApState, m: Mdev, queue: Queue): void {
   journal.set(queue, "owner", m);
   journal.set(queue, "dangling", false);
   journal.set(queue, "linkedAt", s.tick());
-  if (literal(s)) insert(s, m, queue);
+  if (isLiteral(s)) insert(s, m, queue);
 }
 
 /** An observation shows that the queue is bound and in the mdev's table; since when is not known. */
@@ -94,7 +94,7 @@ export function learnLinked(s: ApState, m: Mdev, queue: Queue): void {
   if (queue.linked === m) return;
   journal.set(queue, "linked", m);
   journal.set(queue, "owner", m);
-  if (!literal(s)) return;
+  if (!isLiteral(s)) return;
   // It was in the table all along, or may have been: this is no second insertion.
   removeNode(s, queue);
   insert(s, m, queue);
@@ -132,7 +132,7 @@ function setHead(s: ApState, m: Mdev, bucket: number, queue: Queue | null): void
 
 /** The mdev forgets the queue and the queue its mdev. */
 export function unlink(s: ApState, queue: Queue): void {
-  if (literal(s)) removeNode(s, queue);
+  if (isLiteral(s)) removeNode(s, queue);
   s.journal.set(queue, "linked", null);
   s.journal.set(queue, "owner", null);
 }
