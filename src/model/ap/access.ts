@@ -5,7 +5,8 @@ import type { Trial } from "../core/trial.js";
 import { cardFileExists, deviceFileMode, queueFileExists } from "./device-files.js";
 import { mdevAt } from "./mdevs.js";
 import { driverNow, queueAt } from "./queues.js";
-import type { ApState, QueueDriver } from "./state.js";
+import { NOND_9 } from "./read.js";
+import type { ApState, Mdev, QueueDriver } from "./state.js";
 import { SYSFS } from "./store.js";
 
 type Open = Extract<ApCall, { kind: "attribute-open" }>;
@@ -108,4 +109,17 @@ function busFileExists(s: ApState, name: string): Tri {
 function learnPresent(s: ApState, attribute: Attribute): void {
   if (attribute.on === "mdev") s.journal.set(mdevAt(s, attribute.uuid), "present", true);
   if (attribute.on === "mdev" || attribute.on === "mdev-type") s.journal.set(s.host, "loaded", true);
+}
+
+/**
+ * NOND-9: a store through a descriptor that was opened before the mdev was removed, or while its removal waits, answers
+ * ENODEV; nothing changes. Without the mdev it has no other answer.
+ */
+export function fileGone(x: Trial, s: ApState, m: Mdev): boolean {
+  if (m.present === true && !m.removing) return false;
+  const { result } = x.operation;
+  const gone: Tri = m.present === false ? true : result.kind === "error" && result.errno === "ENODEV" && "unknown";
+  if (x.refuse(gone, "ENODEV", NOND_9)) return true;
+  if (x.lenient && m.present === false) s.journal.set(m, "present", true);
+  return false;
 }

@@ -65,18 +65,22 @@ function assignMerged(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
   const n = numberWritten(x, s, m, side, call, ASG_1);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;
+  const withN = bits.add(own, n);
+  const field = side === "adapter" ? "apm" : "aqm";
   if (alreadyIn(x, bits.has(own, n))) {
+    if (withN !== own) s.journal.set(m, field, withN);
     stored(x, call);
     x.by(ASG_3);
     return;
   }
-  const withN = bits.add(own, n);
+  // What is refused now was not assigned.
+  if (!bits.isExact(own)) s.journal.set(m, field, bits.remove(own, n));
   const apm = side === "adapter" ? withN : m.apm;
   const aqm = side === "adapter" ? m.aqm : withN;
   if (x.refuse(reserved(s, apm, aqm), "EADDRNOTAVAIL", ASG_1)) return;
   if (x.refuse(shared(s, m, apm, aqm), "EADDRINUSE", ASG_1, SHARE_1, SHARE_2)) return;
   const before = shadowOf(m);
-  s.journal.set(m, side === "adapter" ? "apm" : "aqm", withN);
+  s.journal.set(m, field, withN);
   for (const queue of productOf(s, side, n, side === "adapter" ? m.aqm : m.apm)) linkIfBound(s, m, queue);
   x.by(PLUG_1, QUEUE_9);
   commitIf(x, s, m, refilter(x, s, m), before);
@@ -108,7 +112,7 @@ function assignPosted(x: Trial, s: ApState, m: Mdev, side: Side, call: Attribute
 
 /** ASG-1, column V9: only for an mdev without a guest, and only bound queues. */
 function assignStatic(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
-  if (guestPresent(x, m, ASG_1)) return;
+  if (guestPresent(x, s, m, ASG_1)) return;
   const n = numberWritten(x, s, m, side, call, ASG_1);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;

@@ -23,7 +23,7 @@ export const CDOM_2 = configRule(
 /** A write to assign_control_domain (CDOM-1). */
 export function assignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
   x.by(CDOM_1);
-  if (!s.parameters.dynamic && guestPresent(x, m, CDOM_1)) return;
+  if (!s.parameters.dynamic && guestPresent(x, s, m, CDOM_1)) return;
   const n = numberWritten(x, s, m, "domain", call, CDOM_1);
   if (n === undefined) return;
   if (s.parameters.profile === "dynamic-v12" && lockBusy(x)) return;
@@ -50,7 +50,7 @@ export function assignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrit
 /** A write to unassign_control_domain (CDOM-2). */
 export function unassignControl(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): void {
   x.by(CDOM_2);
-  if (!s.parameters.dynamic && guestPresent(x, m, CDOM_2)) return;
+  if (!s.parameters.dynamic && guestPresent(x, s, m, CDOM_2)) return;
   const n = numberWritten(x, s, m, "domain", call, CDOM_2);
   if (n === undefined) return;
   const assigned = bits.has(m.adm, n);

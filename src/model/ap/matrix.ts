@@ -47,8 +47,10 @@ export const GRAMMAR_N = configRule(
 export type Side = "adapter" | "domain";
 
 /** ASG-1 step 1, ASG-2: with a guest every store is refused, whatever was written. */
-export function guestPresent(x: Trial, m: Mdev, rule: Rule): boolean {
-  return x.refuse(not(is<Guest | null>(m.kvm, null)), "EBUSY", rule, ASG_2);
+export function guestPresent(x: Trial, s: ApState, m: Mdev, rule: Rule): boolean {
+  if (x.refuse(not(is<Guest | null>(m.kvm, null)), "EBUSY", rule, ASG_2)) return true;
+  if (!isKnown(m.kvm)) s.journal.set(m, "kvm", null);
+  return false;
 }
 
 /**

@@ -125,7 +125,7 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
   }
   const { result } = x.operation;
   // MDEV-3: a second write finds the file gone.
-  if (result.kind === "error" && (m.removing || m.present === false) && call.phase !== "end") {
+  if (result.kind === "error" && (m.removing || m.present !== true) && call.phase !== "end") {
     x.fails(["ENODEV", "ENOENT"], MDEV_3);
     return;
   }

@@ -2,7 +2,7 @@ import { type ApCall, isApCall } from "../../operation/ap/call.js";
 import type { Operation } from "../../operation/operation.js";
 import type { Model } from "../core/model.js";
 import type { Trial } from "../core/trial.js";
-import { open } from "./access.js";
+import { fileGone, open } from "./access.js";
 import { assign } from "./assign.js";
 import { closeVm, createVm, setGuest } from "./attach.js";
 import { writeDriver } from "./bind.js";
@@ -236,6 +236,7 @@ function writeMdev(x: Trial, s: ApState, uuid: string, name: string, call: Attri
     remove(x, s, m, call);
     return;
   }
+  if (fileGone(x, s, m)) return;
   switch (name) {
     case "assign_adapter":
       assign(x, s, m, "adapter", call);

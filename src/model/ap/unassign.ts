@@ -44,7 +44,7 @@ export function unassign(x: Trial, s: ApState, m: Mdev, side: Side, call: Attrib
 /** ASG-4 of aqic-v9 and dynamic-v12: no reset in either (PLUG-4). */
 function unassignOld(x: Trial, s: ApState, m: Mdev, side: Side, call: AttributeWrite): void {
   x.by(PLUG_4);
-  if (!s.parameters.dynamic && guestPresent(x, m, ASG_4)) return;
+  if (!s.parameters.dynamic && guestPresent(x, s, m, ASG_4)) return;
   const n = numberWritten(x, s, m, side, call, ASG_4);
   if (n === undefined) return;
   const own = side === "adapter" ? m.apm : m.aqm;
