@@ -1,8 +1,8 @@
 /** Bytes of a line at most; a longer one is left out. */
 export const MAX_LINE = 16 * 2 ** 20;
 
-/** Bytes that become one string: some lines, because making a string costs more than all else that is done to cut a line. */
-const BLOCK = 1024;
+/** Bytes that become one string, of which the lines in it are slices: to make a string of each is half the cost of cutting them. */
+const BLOCK = 2048;
 
 const LF = 10;
 const CR = 13;
@@ -57,9 +57,16 @@ export class LineCutter {
         start = lineFeed + 1;
       }
     }
-    for (let end = endOfBlock(buffer, start); end >= 0; end = endOfBlock(buffer, start)) {
-      this.#cut(buffer.toString("latin1", start, end), buffer, start);
-      start = end + 1;
+    while (start < buffer.length) {
+      const used = this.#cut(buffer.toString("latin1", start, start + BLOCK), buffer, start);
+      if (used === 0) {
+        // A line that no block holds, or the beginning of one.
+        const lineFeed = buffer.indexOf(LF, start);
+        if (lineFeed < 0) break;
+        this.#emit(buffer.toString("latin1", start, lineFeed), buffer, start);
+        start = lineFeed + 1;
+      }
+      start += used;
     }
     if (this.#skipping || start === buffer.length) return;
     this.#carry += buffer.toString("latin1", start, buffer.length);
@@ -83,14 +90,14 @@ export class LineCutter {
     return complete;
   }
 
-  /** The lines of a block (without its last LF), which stands in `bytes` from `start` on. */
-  #cut(block: string, bytes: Uint8Array, start: number): void {
+  /** The whole lines of a block, which stands in `bytes` from `start` on; gives their length with that of their ends. */
+  #cut(block: string, bytes: Uint8Array, start: number): number {
     let at = 0;
     for (let lineFeed = block.indexOf("\n"); lineFeed >= 0; lineFeed = block.indexOf("\n", at)) {
       this.#emit(block.slice(at, lineFeed), bytes, start + at);
       at = lineFeed + 1;
     }
-    this.#emit(block.slice(at), bytes, start + at);
+    return at;
   }
 
   /** A line that lay in two chunks, or has no end. */
@@ -115,10 +122,4 @@ export class LineCutter {
     this.#carry = "";
     this.#consumer.tooLong(this.#number);
   }
-}
-
-/** Index of the last LF of the block at `start`: whole lines, or a single one that is longer; -1 where no line ends. */
-function endOfBlock(buffer: Buffer, start: number): number {
-  const last = buffer.lastIndexOf(LF, start + BLOCK - 1);
-  return last < start ? buffer.indexOf(LF, start + BLOCK) : last;
 }

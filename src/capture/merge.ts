@@ -54,6 +54,22 @@ class Head {
     }
   }
 
+  /**
+   * Moves events to `out`, one at least, until that is full or the turn is `other`'s, which is first at equal times where
+   * `otherWinsTies`. True where the batch is used up.
+   */
+  moveTo(out: Event[], other: Head, otherWinsTies: boolean): boolean {
+    const { batch } = this;
+    do {
+      const event = batch[this.at];
+      if (event !== undefined) out.push(event);
+      this.at += 1;
+      if (this.at >= batch.length) return true;
+      this.readTime();
+    } while (out.length < BATCH && (otherWinsTies ? isBefore(this, other) : !isBefore(other, this)));
+    return false;
+  }
+
   async close(): Promise<void> {
     await this.#batches.return?.();
   }
@@ -119,13 +135,7 @@ function advance(heads: readonly Head[], out: Event[]): Head | undefined {
       }
     }
     if (first === undefined || second === undefined) return undefined;
-    do {
-      const event = first.batch[first.at];
-      if (event !== undefined) out.push(event);
-      first.at += 1;
-      if (first.at >= first.batch.length) return first;
-      first.readTime();
-    } while (out.length < BATCH && (secondWinsTies ? isBefore(first, second) : !isBefore(second, first)));
+    if (first.moveTo(out, second, secondWinsTies)) return first;
   }
   return undefined;
 }
