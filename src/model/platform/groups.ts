@@ -37,6 +37,7 @@ export function groupOf(s: PlatformState, name: string): Group {
 }
 
 export function openContainer(x: Trial, s: PlatformState, call: PlatformCall & { kind: "vfio-container-open" }): void {
+  if (openRefused(x)) return;
   x.succeeds(VDEV_15);
   if (call.container === undefined) return;
   const container = containerOf(s, call.container);
@@ -44,21 +45,34 @@ export function openContainer(x: Trial, s: PlatformState, call: PlatformCall & {
   s.journal.set(container, "iommu", null);
 }
 
+/** Errnos of an open that come before the driver is asked: of the path, of permissions, of the process's own limits. */
+const NOT_BY_DRIVER: ReadonlySet<string> = new Set([
+  "ENOENT",
+  "ENODEV",
+  "ENXIO",
+  "EACCES",
+  "EPERM",
+  "EMFILE",
+  "ENFILE",
+  "EINTR",
+]);
+
+function openRefused(x: Trial): boolean {
+  const { result } = x.operation;
+  if (result.kind !== "error" || !NOT_BY_DRIVER.has(result.errno)) return false;
+  x.cannotCheck("whether the file is there and may be opened was not recorded");
+  return true;
+}
+
 export function openGroup(x: Trial, s: PlatformState, call: PlatformCall & { kind: "vfio-group-open" }): void {
   const group = groupOf(s, call.name);
   const { result } = x.operation;
-  if (
-    result.kind === "error" &&
-    (result.errno === "ENOENT" || result.errno === "EACCES" || result.errno === "ENODEV")
-  ) {
-    x.cannotCheck("whether the group exists and may be opened was not recorded");
-    return;
-  }
-  if (x.refuse(is(group.opened, true), "EBUSY", VDEV_15)) return;
   if (group.noiommu && result.kind === "error" && result.errno === "EPERM") {
     x.fails("EPERM", VDEV_15);
     return;
   }
+  if (openRefused(x)) return;
+  if (x.refuse(is(group.opened, true), "EBUSY", VDEV_15)) return;
   x.succeeds(VDEV_15);
   if (call.group === undefined) return;
   s.journal.set(group, "opened", true);
@@ -147,7 +161,10 @@ function checkExtension(x: Trial, s: PlatformState, call: VfioIoctl, container: 
     s.journal.set(machine, "noiommu", noiommu);
     return;
   }
-  if (container.iommu === NOIOMMU || machine.noiommu === true) {
+  // Before its IOMMU is set other drivers of the kernel answer for the container, too.
+  const { result } = x.operation;
+  const others = container.iommu !== NOIOMMU && result.kind === "value" && result.value === 1;
+  if (!others && (container.iommu === NOIOMMU || machine.noiommu === true)) {
     x.returns(0, VDEV_15);
     return;
   }
@@ -278,7 +295,8 @@ function setUnknownContainer(x: Trial, s: PlatformState, group: Group, hasOne: T
   // Where only one container was ever opened the group went into that one.
   if (only !== undefined && another === undefined) {
     s.journal.set(group, "container", only);
-    s.journal.set(only, "groups", (knownValue(only.groups) ?? 0) + 1);
+    const groups = knownValue(only.groups);
+    s.journal.set(only, "groups", groups === undefined ? unknown : groups + 1);
     return;
   }
   s.journal.set(group, "container", unknown);
