@@ -77,6 +77,11 @@ export class DescriptorTable<O> {
     return objects;
   }
 
+  /** The file of each descriptor. */
+  files(): readonly OpenFile<O>[] {
+    return this.entries().map(([, file]) => file);
+  }
+
   /** All descriptors in order. */
   private entries(): readonly (readonly [fd: number, file: OpenFile<O>])[] {
     const entries: [number, OpenFile<O>][] = [];

@@ -18,13 +18,13 @@ export const SHORTAGE = platformRule(
   "section 5.1",
 );
 
-/** Whether the first bytes of the structure can be read by the kernel. */
+/** Whether the first bytes of the structure can be read by the kernel. A probe prints bytes also of memory that it could not read. */
 export function readable({ argument }: VfioIoctl, size: number): Tri {
   switch (argument.kind) {
     case "bad":
       return false;
     case "bytes":
-      return argument.mapped === undefined || argument.mapped >= size;
+      return argument.mapped === undefined ? "unknown" : argument.mapped >= size;
     case "header":
       return true;
     case "unknown":
@@ -38,7 +38,8 @@ export function writable({ argument }: VfioIoctl, size: number): Tri {
     case "bad":
       return false;
     case "bytes":
-      return argument.writable && (argument.mapped === undefined || argument.mapped >= size);
+      if (!argument.writable) return false;
+      return argument.mapped === undefined ? "unknown" : argument.mapped >= size;
     case "header":
     case "unknown":
       return "unknown";

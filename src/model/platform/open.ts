@@ -55,7 +55,7 @@ const PAGE = 4096;
 
 export function getDevice(x: Trial, s: PlatformState, call: VfioIoctl, group: Group): void {
   const name = deviceName(requestNumbered(VFIO.GROUP_GET_DEVICE_FD), call.argument);
-  if (name === undefined && call.argument.kind !== "bytes" && call.argument.kind !== "bad") {
+  if (name === undefined && !wholeName(call)) {
     unnamed(x, s, call, group);
     return;
   }
@@ -82,6 +82,13 @@ export function getDevice(x: Trial, s: PlatformState, call: VfioIoctl, group: Gr
   if (firstOpen(x, s, device)) return;
   x.succeeds(VDEV_4);
   if (call.made !== undefined) enter(s, group, call.made, device);
+}
+
+/** Whether all that the kernel can read of the name was recorded, or a whole page of it. */
+function wholeName({ argument }: VfioIoctl): boolean {
+  if (argument.kind !== "bytes") return argument.kind === "bad";
+  const { bytes, mapped } = argument;
+  return bytes.length >= PAGE || (mapped !== undefined && bytes.length >= mapped);
 }
 
 /** The device's name was not recorded: a fault, a wrong name, or any device of the group. */
@@ -221,6 +228,8 @@ export function closeDevice(x: Trial, s: PlatformState, ref: PlatformDeviceRef):
 
 function lastClose(x: Trial, s: PlatformState, device: Device): void {
   if (device.undefinedBy !== undefined) return;
+  // What was set on a device of another bus signals unseen up to here.
+  if (device.platform !== true && device.linesUnknown) forgetDevice(s, device);
   x.by(VDEV_6);
   for (const line of device.lines.values()) {
     settleWithMask(s, line);

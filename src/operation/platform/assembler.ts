@@ -14,6 +14,7 @@ import { probedCall } from "./probed-call.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
 import { requestNumbered, requestOf } from "./requests.js";
 import { observedResult, resultOfNote, resultOfReturn } from "./results.js";
+import { IRQ_SET_SIZE } from "./structures.js";
 import { SyscallDecoder } from "./syscalls.js";
 import { newTaskState, type TaskState } from "./task-state.js";
 
@@ -83,6 +84,7 @@ export class PlatformAssembler {
   private gap(event: GapEvent): void {
     this.overlaps.loss(event.edge);
     if (event.edge !== "begin" && this.recorders.callSources?.has(event.source) !== false) {
+      this.syscalls.descriptors.doubtAll();
       this.happening({ kind: "platform-gap" }, "lost events", event);
     }
   }
@@ -317,7 +319,9 @@ export class PlatformAssembler {
     // set_irqs lies inside the ioctl that ioctl_in showed; after another set_irqs it is that of the next call.
     const inside = event.name !== "ioctl_in" && merged?.complete === false && !shownBySetIrqs(merged);
     if (inside && merged.call.kind === "vfio-ioctl") {
-      if (merged.call.argument.kind !== "bytes") this.give(merged, probed.argument);
+      // The recipe's ioctl_in prints four words: the count is not among them.
+      const { argument } = merged.call;
+      if (argument.kind !== "bytes" || argument.bytes.length < IRQ_SET_SIZE) this.give(merged, probed.argument);
       return;
     }
     const at = state.waiting.findIndex(({ call }) => call.kind === "vfio-ioctl" && call.request.number === number);

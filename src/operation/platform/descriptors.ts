@@ -30,6 +30,8 @@ export class Descriptors {
   private readonly facts = new WeakMap<Table, TableFacts>();
   private nextFile = 1;
   private eventfdSeen = false;
+  /** Files of descriptors that lost calls may have closed. */
+  private readonly doubted = new WeakSet<PlatformOpenFile>();
 
   constructor(tasks: TaskTable<PlatformFile>) {
     this.tasks = tasks;
@@ -65,7 +67,15 @@ export class Descriptors {
     const { files } = task.process;
     const file = files.get(fd);
     if (file === undefined) return { kind: this.factsOf(files).complete ? "closed" : "unknown" };
-    return meaningOfFile(file.object);
+    return this.doubted.has(file) ? { kind: "unknown" } : meaningOfFile(file.object);
+  }
+
+  /** Calls were lost: a number that stands in a structure may mean another file by now, or none. */
+  doubtAll(): void {
+    for (const { files } of this.tasks.processes()) {
+      this.factsOf(files).complete = false;
+      for (const file of files.files()) this.doubted.add(file);
+    }
   }
 
   /** The same where an eventfd is meant: until one was seen to be made it is not known whether that would be recorded. */

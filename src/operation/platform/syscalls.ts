@@ -124,6 +124,11 @@ export class SyscallDecoder {
       case "pipe2":
       case "socketpair":
         return this.pair(event, task);
+      case "readv":
+      case "writev":
+      case "preadv2":
+      case "pwritev2":
+        return this.vectored(event, task);
       case "io_submit":
         return this.exposed(task, "io_submit");
       case "io_uring_register":
@@ -239,7 +244,16 @@ export class SyscallDecoder {
     const object = this.descriptors.fileOf(event.args[0], task)?.object;
     if (object === undefined) return undefined;
     if (object.kind === "device") this.vfioSeen = true;
+    // An eventfd has no positions: the file system refuses these.
+    else if (object.kind === "eventfd" && event.name.startsWith("p")) return undefined;
     return write ? writeCall(event, object, this.vfioSeen) : readCall(event, object, this.vfioSeen);
+  }
+
+  /** What a call reads or writes in several pieces is not followed: an eventfd's counter is not known any more. */
+  private vectored(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
+    const object = this.descriptors.fileOf(event.args[0], task)?.object;
+    if (object?.kind !== "eventfd") return undefined;
+    return { call: { kind: "eventfd-exposed", eventfds: [object.eventfd], by: event.name }, name: event.name };
   }
 
   private map(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
