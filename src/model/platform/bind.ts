@@ -48,6 +48,8 @@ function bind(x: Trial, s: PlatformState, call: DriverWrite, device: Device): vo
   if (x.refuse(is(s.machine.noiommu, true) === true ? false : "unknown", refusals ?? "EINVAL", VDEV_1)) return;
   x.returns(call.length, VDEV_1);
   s.journal.set(device, "boundTo", call.owner);
+  // A group without IOMMU is made anew for each bind, and may get another number.
+  s.journal.set(device, "group", undefined);
 }
 
 /** Whether the lack of a reset function refuses the device. */

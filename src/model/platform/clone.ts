@@ -60,6 +60,8 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
     case "unmaskOrder":
     case "installs":
     case "process":
+    case "noIrq":
+    case "noRegion":
       return Math.max(Number(a), Number(b));
     case "pendingEdge":
     case "upset":

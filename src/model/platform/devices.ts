@@ -95,13 +95,18 @@ function openedUnseen(s: PlatformState, device: Device): void {
 export function indexExists(_s: PlatformState, device: Device, index: number): Tri {
   const line = device.lines.get(index);
   if (line !== undefined && isKnown(line.flags) && !isKnown(device.numIrqs)) return true;
-  return below(index, device.numIrqs);
+  return index >= device.noIrq ? false : below(index, device.numIrqs);
+}
+
+/** An index was refused, and nothing but that it does not exist can be the reason: nor do those behind it. */
+export function learnAbsence(s: PlatformState, device: Device, kind: "noIrq" | "noRegion", index: number): void {
+  s.journal.set(device, kind, Math.min(device[kind], index));
 }
 
 /** Whether a region exists; one that was seen does. */
 export function regionExists(device: Device, index: number): Tri {
   if (device.regions.has(index) && !isKnown(device.numRegions)) return true;
-  return below(index, device.numRegions);
+  return index >= device.noRegion ? false : below(index, device.numRegions);
 }
 
 /** Whether a number is below a limit that may not be known. */

@@ -1,7 +1,7 @@
 import type { EventfdRef, PlatformCall } from "../../operation/platform/call.js";
-import { OneOf, type Tri, Unknown, unknown } from "../core/known.js";
+import { OneOf, oneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { mayFire, unmask } from "./lines.js";
+import { DEPTH, maskOrNot, mayFire, unmask } from "./lines.js";
 import { platformRule } from "./profile.js";
 import { COUNTER_MAX, type Device, Eventfd, type Line, type PlatformState, type Slot } from "./state.js";
 
@@ -77,9 +77,9 @@ export function signal(s: PlatformState, x: Trial, e: Eventfd, depth = 0): void 
 }
 
 /** The kernel may have signalled an eventfd, up to `most` times. */
-export function maybeSignal(s: PlatformState, e: Eventfd, most: bigint): void {
+export function maybeSignal(s: PlatformState, e: Eventfd, most: bigint, depth = 0): void {
   s.journal.set(e, "max", clamp(e.max + most));
-  blurSlots(s, e);
+  blurSlots(s, e, depth);
 }
 
 /** The trigger of a line or vector is signalled, as far as it is known which eventfd it is. */
@@ -94,8 +94,8 @@ export function signalSlot(s: PlatformState, x: Trial, slot: Slot, depth = 0): v
 }
 
 /** The trigger may have been signalled, up to `most` times, or not. */
-export function maybeSignalSlot(s: PlatformState, slot: Slot, most: bigint): void {
-  for (const e of candidates(s, slot)) maybeSignal(s, e, most);
+export function maybeSignalSlot(s: PlatformState, slot: Slot, most: bigint, depth = 0): void {
+  for (const e of candidates(s, slot)) maybeSignal(s, e, most, depth);
 }
 
 function candidates(s: PlatformState, slot: Slot): readonly Eventfd[] {
@@ -133,9 +133,6 @@ function installs(s: PlatformState, e: Eventfd): { certain: Install[]; uncertain
   return { certain, uncertain, elsewhere };
 }
 
-/** Signals that go round in a circle end: the kernel runs each action once. */
-const DEPTH = 4;
-
 /** Something was written or signalled: the actions of the slots that hold it run, and platform-base takes the counter. */
 function wake(s: PlatformState, x: Trial, e: Eventfd, depth: number): void {
   const { certain, uncertain, elsewhere } = installs(s, e);
@@ -145,15 +142,15 @@ function wake(s: PlatformState, x: Trial, e: Eventfd, depth: number): void {
     if (slot === "maskFd") s.journal.set(line, "masked", true);
     else if (depth < DEPTH) unmask(s, x, device, line, depth + 1);
   }
-  for (const line of uncertain) s.journal.set(line, "masked", unknown);
+  for (const line of uncertain) maskOrNot(s, line, depth);
   if ((elsewhere || uncertain.length > 0) && !s.parameters.msi) s.journal.set(e, "min", 0n);
 }
 
 /** The actions of the slots that hold an eventfd may have run. */
-function blurSlots(s: PlatformState, e: Eventfd): void {
+function blurSlots(s: PlatformState, e: Eventfd, depth = 0): void {
   const { certain, uncertain, elsewhere } = installs(s, e);
-  for (const { line } of certain) s.journal.set(line, "masked", unknown);
-  for (const line of uncertain) s.journal.set(line, "masked", unknown);
+  for (const { line } of certain) maskOrNot(s, line, depth);
+  for (const line of uncertain) maskOrNot(s, line, depth);
   if ((elsewhere || certain.length + uncertain.length > 0) && !s.parameters.msi) s.journal.set(e, "min", 0n);
 }
 
@@ -179,14 +176,16 @@ interface Possible {
 }
 
 const none: Possible = { lines: [], most: 0n };
+const any: Possible = { lines: [], most: COUNTER_MAX };
 
 /** Signals of hardware that nobody recorded: one of each level line that is not masked, any number of edges and MSIs. */
 function possibleSignals(s: PlatformState, e: Eventfd): Possible {
-  if (s.machine.silent) return none;
+  if (s.machine.silent) return foreignSignals(s);
   const lines: Line[] = [];
   let most = 0n;
   for (const device of s.devices.values()) {
-    if (device.linesUnknown && device.openCount !== 0) most = COUNTER_MAX;
+    const unjudged = device.linesUnknown || device.undefinedBy !== undefined;
+    if (unjudged && device.openCount !== 0) most = COUNTER_MAX;
     for (const line of device.lines.values()) {
       if (!mayBe(line.trigger, e) || !mayFire(s, line)) continue;
       if (line.flags === 1) most = COUNTER_MAX;
@@ -200,6 +199,14 @@ function possibleSignals(s: PlatformState, e: Eventfd): Possible {
     else for (const vector of device.msi.vectors) if (mayBe(vector.trigger, e)) most = COUNTER_MAX;
   }
   return lines.length === 0 && most === 0n ? none : { lines, most };
+}
+
+/** The silence is that of platform devices: those of other buses signal what was set on them unseen. */
+function foreignSignals(s: PlatformState): Possible {
+  for (const device of s.devices.values()) {
+    if (device.platform !== true && device.linesUnknown && device.openCount !== 0) return any;
+  }
+  return none;
 }
 
 function mayBe(slot: Slot, e: Eventfd): boolean {
@@ -301,9 +308,19 @@ function range(min: bigint, max: bigint): string {
 export function closeEventfd(x: Trial, s: PlatformState, ref: EventfdRef): void {
   const e = eventfdOf(s, ref);
   s.journal.set(e, "open", false);
-  const { certain } = installs(s, e);
+  const { certain, uncertain } = installs(s, e);
   for (const { line, slot } of certain) {
     x.by(VMASK_9);
     s.journal.set(line, slot, null);
   }
+  for (const line of uncertain) {
+    s.journal.set(line, "maskFd", emptied(line.maskFd, e));
+    s.journal.set(line, "unmaskFd", emptied(line.unmaskFd, e));
+  }
+}
+
+/** A slot that may have held the eventfd: then it is empty now. */
+function emptied(slot: Slot, e: Eventfd): Slot {
+  if (!(slot instanceof OneOf) || !slot.values.includes(e)) return slot;
+  return oneOf([...new Set(slot.values.map((held) => (held === e ? null : held)))]);
 }

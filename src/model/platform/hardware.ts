@@ -1,5 +1,5 @@
 import type { PlatformCall } from "../../operation/platform/call.js";
-import { isKnown, unknown } from "../core/known.js";
+import { is, isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { maybeSignalSlot, signalSlot } from "./eventfds.js";
 import { deliver, HARDWARE, isLevel, lineOf, VMASK_4 } from "./lines.js";
@@ -16,13 +16,26 @@ export function hardware(x: Trial, s: PlatformState, call: PlatformCall & { kind
   endSilence(s);
   const open = [...s.devices.values()].filter((device) => device.openCount !== 0 && device.undefinedBy === undefined);
   const [device] = open;
-  if (device === undefined) return;
+  if (device === undefined) {
+    for (const one of s.devices.values()) whileClosed(s, one, call);
+    return;
+  }
   if (open.length > 1) {
     for (const one of open) blurIndex(s, one, call.index);
     return;
   }
   if (call.vector !== undefined) message(x, s, device, call.vector);
   else change(x, s, device, lineOf(s, device, call.index), call.state);
+}
+
+/** The line of a closed device: nothing is delivered, but how it is left counts from the next open on. */
+function whileClosed(s: PlatformState, device: Device, call: PlatformCall & { kind: "hardware" }): void {
+  const line = device.lines.get(call.index);
+  if (line === undefined || call.vector !== undefined) return;
+  const level = isLevel(line);
+  const certain = s.devices.size === 1 && call.state !== "pulse";
+  if (level !== false) s.journal.set(line, "asserted", certain ? call.state === "assert" : unknown);
+  if (level !== true) s.journal.set(line, "pendingEdge", true);
 }
 
 /** VMSI-10: a message for an armed vector adds one; for others nothing is delivered. */
@@ -67,8 +80,8 @@ function change(x: Trial, s: PlatformState, device: Device, line: Line, state: "
 /** VMASK-4: one signal for an edge; without a trigger it may be delivered when one is set (5.2). */
 function edge(x: Trial, s: PlatformState, line: Line): void {
   x.by(VMASK_4);
-  if (line.trigger === null) s.journal.set(line, "pendingEdge", true);
-  else if (isKnown(line.trigger)) signalSlot(s, x, line.trigger);
+  if (is(line.trigger, null) !== false) s.journal.set(line, "pendingEdge", true);
+  if (isKnown(line.trigger)) signalSlot(s, x, line.trigger);
   else maybeSignalSlot(s, line.trigger, 1n);
 }
 
@@ -78,10 +91,8 @@ function blurIndex(s: PlatformState, device: Device, index: number): void {
   s.journal.set(line, "noted", true);
   s.journal.set(line, "asserted", unknown);
   const level = isLevel(line);
-  if (line.trigger === null) {
-    if (level !== true) s.journal.set(line, "pendingEdge", true);
-    return;
-  }
+  if (level !== true && is(line.trigger, null) !== false) s.journal.set(line, "pendingEdge", true);
+  if (line.trigger === null) return;
   if (level === true && line.masked === true) return;
   maybeSignalSlot(s, line.trigger, 1n);
   if (level !== false) s.journal.set(line, "masked", unknown);

@@ -26,7 +26,7 @@ import {
   wordAfter,
   writable,
 } from "./argument.js";
-import { below, indexExists, isMsiIndex, learnKind, learnNumIrqs, regionExists } from "./devices.js";
+import { below, indexExists, isMsiIndex, learnAbsence, learnKind, learnNumIrqs, regionExists } from "./devices.js";
 import { lineOf } from "./lines.js";
 import { msiInfo } from "./msi-info.js";
 import { ALL, platformRule, RFC } from "./profile.js";
@@ -197,7 +197,9 @@ export function getRegionInfo(x: Trial, s: PlatformState, call: VfioIoctl, devic
     x.cannotCheck("the recorded structure is too short");
     return;
   }
-  if (x.refuse(not(regionExists(device, index)), "EINVAL", VDEV_8)) {
+  const exists = regionExists(device, index);
+  if (x.refuse(not(exists), "EINVAL", VDEV_8)) {
+    if (exists === "unknown") learnAbsence(s, device, "noRegion", index);
     unchanged(x, call);
     return;
   }
@@ -240,7 +242,9 @@ export function getIrqInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: 
     x.cannotCheck("the recorded structure is too short");
     return;
   }
-  if (x.refuse(not(indexExists(s, device, index)), "EINVAL", VIRQ_1)) {
+  const exists = indexExists(s, device, index);
+  if (x.refuse(not(exists), "EINVAL", VIRQ_1)) {
+    if (exists === "unknown") learnAbsence(s, device, "noIrq", index);
     unchanged(x, call);
     return;
   }

@@ -52,14 +52,26 @@ export function forgetLine(s: PlatformState, line: Line): void {
   s.journal.set(line, "unmaskFd", unknown);
 }
 
-/** The line as it is after the first open (1.2). */
+/** What the hardware did to the line is not known any more. */
+export function forgetHardware(s: PlatformState, line: Line): void {
+  const { journal } = s;
+  journal.set(line, "noted", false);
+  if (s.machine.declaredSilent) return;
+  journal.set(line, "asserted", unknown);
+  journal.set(line, "pendingEdge", true);
+}
+
+/**
+ * The line as it is after the first open (1.2). What the hardware does is no part of that: an edge that came before may yet
+ * be delivered (5.2), and the reset functions of close and open may have changed the line.
+ */
 export function resetLine(s: PlatformState, line: Line): void {
   const { journal } = s;
+  if (line.noted && !s.machine.declaredSilent) journal.set(line, "asserted", unknown);
   journal.set(line, "masked", false);
   journal.set(line, "trigger", null);
   journal.set(line, "maskFd", null);
   journal.set(line, "unmaskFd", null);
-  journal.set(line, "pendingEdge", false);
   journal.set(line, "upset", false);
   journal.set(line, "shutOff", false);
 }
@@ -78,7 +90,8 @@ export function mayFire(s: PlatformState, line: Line): boolean {
 /** Unmasks the line; an asserted one fires again (VMASK-3). */
 export function unmask(s: PlatformState, x: Trial, device: Device, line: Line, depth = 0): void {
   settle(s, line);
-  if (s.parameters.msi && line.trigger === null && line.masked !== false) s.journal.set(line, "upset", true);
+  const untriggered = is(line.trigger, null) !== false;
+  if (s.parameters.msi && untriggered && line.masked !== false) s.journal.set(line, "upset", true);
   s.journal.set(line, "masked", false);
   deliver(s, x, device, line, depth);
 }
@@ -87,6 +100,35 @@ export function unmask(s: PlatformState, x: Trial, device: Device, line: Line, d
 export function mask(s: PlatformState, line: Line): void {
   settle(s, line);
   s.journal.set(line, "masked", true);
+}
+
+/** Signals that go round in a circle end: the kernel runs each action once. */
+export const DEPTH = 4;
+
+/** The line may have been masked, or unmasked: then an asserted one may have fired again (VMASK-3). */
+export function maskOrNot(s: PlatformState, line: Line, depth = 0): void {
+  const level = isLevel(line);
+  s.journal.set(line, "masked", unknown);
+  if (line.asserted === false || line.trigger === null || level === false || depth >= DEPTH) return;
+  maybeSignalSlot(s, line.trigger, 1n, depth + 1);
+}
+
+/**
+ * A reset of the device may raise or drop its lines (VDEV-9), also those that the program tells of. Where hardware is silent
+ * no device does so.
+ */
+export function afterReset(s: PlatformState, line: Line): void {
+  if (!line.noted || s.machine.declaredSilent) return;
+  const level = isLevel(line);
+  if (level !== true) {
+    s.journal.set(line, "pendingEdge", true);
+    maybeSignalSlot(s, line.trigger, 1n);
+  }
+  if (level === false) return;
+  s.journal.set(line, "asserted", unknown);
+  if (line.masked === true || line.trigger === null) return;
+  maybeSignalSlot(s, line.trigger, 1n);
+  s.journal.set(line, "masked", unknown);
 }
 
 /** Hardware may have signalled the line up to now; what follows must not depend on whether it did. */

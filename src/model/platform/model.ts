@@ -10,6 +10,7 @@ import { closeGroup, containerOf, openContainer, openGroup } from "./groups.js";
 import { hardware } from "./hardware.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
+import { forgetHardware } from "./lines.js";
 import { closeDevice, forgetResets, VDEV_6 } from "./open.js";
 import { accessRegion, mapRegion, seekDevice } from "./regions.js";
 import { describeState, renderState } from "./render.js";
@@ -158,8 +159,12 @@ function note(s: PlatformState, values: ReadonlyMap<string, string>): void {
 
 /** Calls were lost: nothing is known of what they did. */
 function forgetAll(s: PlatformState): void {
+  // Notes of hardware and writes to regions may be among them.
+  endSilence(s);
   for (const device of s.devices.values()) {
     forgetDevice(s, device);
+    for (const line of device.lines.values()) forgetHardware(s, line);
+    s.journal.set(device.msi, "noted", false);
     s.journal.set(device, "openCount", unknown);
     s.journal.set(device, "resetResult", unknown);
     s.journal.set(device, "boundTo", unknown);

@@ -6,6 +6,7 @@ import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";
 import { containerIoctl, groupIoctl } from "./groups.js";
 import { deviceFeature, getInfo, getIrqInfo, getRegionInfo } from "./info.js";
+import { afterReset } from "./lines.js";
 import { NOT_BY_RESET } from "./open.js";
 import { platformRule } from "./profile.js";
 import { forgetDevice, setIrqs } from "./set-irqs.js";
@@ -110,6 +111,7 @@ function hung(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): void
 function reset(x: Trial, s: PlatformState, device: Device): void {
   const { result } = x.operation;
   if (x.refuse(not(is(device.hasReset, true)), "EINVAL", VDEV_9)) return;
+  for (const line of device.lines.values()) afterReset(s, line);
   const known = device.resetResult;
   if (isKnown(known)) {
     if (known === 0) x.returns(0, VDEV_9);

@@ -85,6 +85,9 @@ export interface Region {
   readonly flags: number;
 }
 
+/** Every index is below. */
+const NO_INDEX = 2 ** 32;
+
 /** A device: what it is (facts, or learned), and its state while it is open. */
 export class Device {
   readonly key: string;
@@ -97,6 +100,9 @@ export class Device {
   resetResult: Known<string | 0> = unknown;
   numRegions: Known<number> = unknown;
   readonly regions = new Map<number, Known<Region>>();
+  /** The lowest indexes that were seen not to exist, of regions and of interrupts. */
+  noRegion = NO_INDEX;
+  noIrq = NO_INDEX;
   wired: Known<number> = unknown;
   numIrqs: Known<number> = unknown;
   hasMsi: Known<boolean> = unknown;

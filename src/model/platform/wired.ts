@@ -1,10 +1,10 @@
 import type { Meaning } from "../../operation/platform/call.js";
-import { SET } from "../../operation/platform/structures.js";
-import { and, is, isKnown, not, oneOf, type Tri, Unknown, unknown } from "../core/known.js";
+import { IRQ_FLAG, SET } from "../../operation/platform/structures.js";
+import { is, isKnown, not, oneOf, type Tri, Unknown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { taint } from "./devices.js";
 import { eventfdOf, maybeSignalSlot, signalled, signalSlot, take } from "./eventfds.js";
-import { deliver, HARDWARE, isLevel, mask, settleWithMask, unmask, VMASK_3, VMASK_4 } from "./lines.js";
+import { deliver, HARDWARE, isLevel, mask, maskOrNot, settleWithMask, unmask, VMASK_3, VMASK_4 } from "./lines.js";
 import { platformRule } from "./profile.js";
 import { type SetIrqs, VSET_13 } from "./set-irqs.js";
 import type { Device, Eventfd, Line, PlatformState } from "./state.js";
@@ -125,6 +125,7 @@ function arm(x: Trial, s: PlatformState, device: Device, line: Line, fd: Meaning
   if (x.refuse(fd.kind !== "eventfd", "EINVAL", VSET_10)) return;
   if (requestRefused(x, s, line)) return;
   x.returns(0, VSET_10);
+  requested(s, line);
   s.journal.set(line, "shutOff", false);
   if (fd.kind === "eventfd") s.journal.set(line, "trigger", eventfdOf(s, fd.eventfd));
   armed(x, s, device, line);
@@ -140,6 +141,7 @@ function armUnknown(x: Trial, s: PlatformState, line: Line): void {
   }
   if (requestRefused(x, s, line)) return;
   x.returns(0, VSET_10);
+  requested(s, line);
   s.journal.set(line, "trigger", unknown);
 }
 
@@ -151,10 +153,19 @@ function requestRefused(x: Trial, s: PlatformState, line: Line): boolean {
     return true;
   }
   const { result } = x.operation;
-  if (result.kind !== "error" || NOT_BY_REQUEST.has(result.errno)) return false;
+  if (result.kind !== "error") return false;
+  const { requestError } = line;
+  const possible =
+    requestError instanceof Unknown ? !NOT_BY_REQUEST.has(result.errno) : requestError.values.includes(result.errno);
+  if (!possible) return false;
   s.journal.set(line, "requestError", result.errno);
   x.fails(result.errno, VSET_10);
   return true;
+}
+
+/** That it could be requested is known where a refusal would have shown. */
+function requested(s: PlatformState, line: Line): void {
+  if (line.requestError instanceof Unknown) s.journal.set(line, "requestError", 0);
 }
 
 /** Errnos that a refused request of a line does not give: others explain them, or 5.7 forbids them. */
@@ -199,8 +210,11 @@ function loopback(x: Trial, s: PlatformState, device: Device, line: Line): void 
 /** MASK and UNMASK on a wired line (4.4). */
 export function maskOrUnmask(x: Trial, s: PlatformState, device: Device, line: Line, set: SetIrqs): void {
   if (x.refuse(notOne(set), "EINVAL", VSET_9)) return;
-  if (x.refuse(not(isLevel(line)), "EINVAL", VMASK_1)) return;
-  learnLevel(s, line);
+  if (x.refuse(not(isLevel(line)), "EINVAL", VMASK_1)) {
+    learnFlags(s, line, IRQ_FLAG.EVENTFD);
+    return;
+  }
+  learnFlags(s, line, IRQ_FLAG.EVENTFD | IRQ_FLAG.MASKABLE | IRQ_FLAG.AUTOMASKED);
   const masks = (set.flags & SET.MASK) !== 0;
   if ((set.flags & SET.EVENTFD) !== 0) {
     slotAction(x, s, device, line, masks, set.fds?.[0]);
@@ -210,9 +224,9 @@ export function maskOrUnmask(x: Trial, s: PlatformState, device: Device, line: L
   if (x.either((set.flags & SET.NONE) !== 0 ? true : boolOf(set))) act(x, s, device, line, masks);
 }
 
-/** A line that can be masked is a level line. */
-function learnLevel(s: PlatformState, line: Line): void {
-  if (line.flags instanceof Unknown) s.journal.set(line, "flags", 7);
+/** A line that can be masked is a level line, one that cannot is none. */
+function learnFlags(s: PlatformState, line: Line, flags: number): void {
+  if (line.flags instanceof Unknown) s.journal.set(line, "flags", flags);
 }
 
 function act(x: Trial, s: PlatformState, device: Device, line: Line, masks: boolean): void {
@@ -251,8 +265,8 @@ function slotAction(
   const e = eventfdOf(s, fd.eventfd);
   install(s, line, slot, e);
   const up = e.exposed === undefined ? signalled(s, e) : "unknown";
-  if (up === "unknown") s.journal.set(line, "masked", and(is(line.masked, masks), true) === true ? masks : unknown);
-  else if (up) act(x, s, device, line, masks);
+  if (up === true) act(x, s, device, line, masks);
+  else if (up === "unknown" && line.masked !== masks) maskOrNot(s, line);
 }
 
 function withoutNull(held: Line["maskFd"]): Line["maskFd"] {
@@ -277,7 +291,7 @@ function installUnknown(x: Trial, s: PlatformState, line: Line, slot: "maskFd" |
   if (x.refuse(occupied, "EBUSY", VMASK_5)) return;
   x.returns(0, VMASK_5);
   s.journal.set(line, slot, unknown);
-  s.journal.set(line, "masked", unknown);
+  maskOrNot(s, line);
 }
 
 /** VMASK-8, also for the release at last close (VDEV-6) and by a line's end. */

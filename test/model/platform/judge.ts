@@ -37,6 +37,10 @@ const probes = {
   recorders: { callSources: undefined, severalSources: false, structures: true },
 };
 
+/** Stands for a line of a recorder that lost some before it. */
+export const LOST = "[LOST EVENTS]";
+const lost = { kind: "gap", source: 0, time: undefined, tid: 0, comm: "", text: LOST, cpu: 0, lost: 3 } as const;
+
 /** Holds strace text, or the text of probes, against the model, line by line as a capture would be. */
 export function judge(
   lines: readonly string[],
@@ -79,7 +83,8 @@ export function judge(
   };
   const parser = importer.parser({ source: 0, file: "recording.txt" }, sink);
   lines.forEach((line, i) => {
-    parser.line(line, i + 1);
+    if (line === LOST) assembler.push({ ...lost, line: i + 1 });
+    else parser.line(line, i + 1);
   });
   parser.end(true);
   assembler.finish();
