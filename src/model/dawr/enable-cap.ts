@@ -53,8 +53,9 @@ function unreadable(x: Trial, call: EnableCapCall): boolean {
   return x.refuse(bad, "EFAULT", CAP_3);
 }
 
+/** The VM whose hcalls a call may change: those of vCPUs do not. */
 function vmOf(s: DawrState, on: Holder): Vm | undefined {
-  return on.kind === "vm" ? s.vm(on.vm) : on.kind === "vcpu" ? s.vcpu(on.vcpu).vm : undefined;
+  return on.kind === "vm" ? s.vm(on.vm) : undefined;
 }
 
 function enableOnVm(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void {
@@ -65,7 +66,8 @@ function enableOnVm(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void {
     x.cannotCheck("the capability was not recorded");
     if (x.observedSuccess !== false) {
       if (vm.dawr1Enabled === false && parameters.optIn) journal.set(vm, "dawr1Enabled", unknown);
-      for (const field of ["setMode", "setDabr", "setXdabr", "nestedEnable"] as const) journal.set(vm, field, unknown);
+      anyHcall(s, vm);
+      journal.set(vm, "nestedEnable", unknown);
     }
     return;
   }
@@ -80,8 +82,9 @@ function enableOnVm(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void {
   else if (cap === CAP_NESTED_HV) {
     x.cannotCheck("what KVM_CAP_PPC_NESTED_HV needs is not recorded");
     const [on] = request.args;
-    if (x.observedSuccess === true)
-      journal.set(vm, "nestedEnable", on === undefined ? unknown : on.lo !== 0 || on.hi !== 0);
+    const set = on === undefined ? undefined : on.lo !== 0 || on.hi !== 0;
+    if (x.observedSuccess === true) journal.set(vm, "nestedEnable", set ?? unknown);
+    else if (x.observedSuccess === "unknown" && vm.nestedEnable !== set) journal.set(vm, "nestedEnable", unknown);
   } else x.cannotCheck("the capability is none of the rules'");
 }
 
@@ -101,6 +104,7 @@ function enableHcall(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   const [hcall, enable] = call.request?.args ?? [];
   if (hcall === undefined || enable === undefined) {
     x.cannotCheck("the arguments of the capability were not recorded");
+    if (x.observedSuccess !== false) anyHcall(s, vm);
     return;
   }
   const known = hcall.hi === 0 && hcall.lo <= parameters.maxOpcode && (hcall.lo & 3) === 0;
@@ -123,6 +127,11 @@ function enableHcall(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   if (refuses(x, not(implemented), "EINVAL", [CAP_6], () => undefined)) return;
   x.returns(0, CAP_6);
   if (field !== undefined) journal.set(vm, field, enable.lo === 1);
+}
+
+/** An hcall was enabled or disabled, and it is not known which. */
+function anyHcall(s: DawrState, vm: Vm): void {
+  for (const field of ["setMode", "setDabr", "setXdabr"] as const) s.journal.set(vm, field, unknown);
 }
 
 /** Hcalls that need the TCE or XICS option (CAP-6). */

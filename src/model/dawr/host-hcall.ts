@@ -167,7 +167,7 @@ function dispatch(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {
       x.fails(PUNT, HSM_1);
       return;
     }
-    if (gated(x, s, vcpu.vm, gate)) return;
+    if (gated(x, s, vcpu.vm, gate, call.raced)) return;
     if (number !== gate) {
       x.fails(PUNT, gate === H_SET_DABR || gate === H_SET_XDABR ? DABR_7 : HSM_1);
       return;
@@ -175,7 +175,7 @@ function dispatch(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {
   }
   switch (number) {
     case H_SET_MODE:
-      setMode(x, s, vcpu, args);
+      setMode(x, s, vcpu, call);
       break;
     case H_SET_DABR:
       x.by(DABR_1);
@@ -218,12 +218,13 @@ function served(number: number): boolean {
 }
 
 /** Whether the gate keeps the hcall from the kernel (HSM-1, CAP-6). */
-function gated(x: Trial, s: DawrState, vm: Vm, gate: number): boolean {
+function gated(x: Trial, s: DawrState, vm: Vm, gate: number, raced: boolean): boolean {
   const field = gateField(gate);
   if (field === undefined) return false;
-  const enabled: Tri = vm.enabling > 0 ? "unknown" : tri(vm[field]);
+  const changing = raced || vm.enabling > 0;
+  const enabled: Tri = changing ? "unknown" : tri(vm[field]);
   return refuses(x, not(enabled), PUNT, [HSM_1], (refused) => {
-    if (vm.enabling === 0 && !isKnown(vm[field])) s.journal.set(vm, field, !refused);
+    if (!changing && !isKnown(vm[field])) s.journal.set(vm, field, !refused);
   });
 }
 
@@ -300,10 +301,11 @@ export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
     return;
   }
   const enabled = tri(vm.setMode);
-  if (enabled === "unknown" || vm.enabling > 0) {
+  const changing = call.raced || vm.enabling > 0;
+  if (enabled === "unknown" || changing) {
     if (result.kind === "value" && result.value === USER) x.returns(USER, HSM_12);
     else x.returns(KERNEL, HSM_12);
-    if (vm.enabling === 0 && result.kind === "value") s.journal.set(vm, "setMode", result.value === KERNEL);
+    if (!changing && result.kind === "value") s.journal.set(vm, "setMode", result.value === KERNEL);
     return;
   }
   x.returns(enabled ? KERNEL : USER, HSM_12);

@@ -116,6 +116,8 @@ function perform(x: Trial, s: DawrState, call: DawrCall): void {
 function lost(s: DawrState, cpu: number): void {
   const { journal } = s;
   for (const vm of s.vms.values()) {
+    // The end of a call that was on its way may be among what was lost.
+    journal.set(vm, "enabling", 0);
     if (vm.dawr1Enabled === false) journal.set(vm, "dawr1Enabled", unknown);
     for (const field of ["setMode", "setDabr", "setXdabr", "nestedEnable", "l1Ptcr"] as const) {
       journal.set(vm, field, unknown);

@@ -1,4 +1,5 @@
 import { isZero, type Word } from "../../event/word.js";
+import type { HostHcall } from "../../operation/dawr/call.js";
 import { and, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { breakpointAvailable, HSM_3, HSM_4, learnHost, power8Compatible, refuses } from "./compat.js";
@@ -55,7 +56,7 @@ const FLAG = "H_UNSUPPORTED_FLAG_START";
 export const PUNT = "H_TOO_HARD";
 
 /** H_SET_MODE in KVM-HV, the hcall being enabled (HSM-5 to HSM-9). */
-export function setMode(x: Trial, s: DawrState, vcpu: Vcpu, args: readonly Word[]): void {
+export function setMode(x: Trial, s: DawrState, vcpu: Vcpu, { args, raced }: HostHcall): void {
   const [mflags, resource, value1, value2] = args;
   if (mflags === undefined || resource === undefined || value1 === undefined || value2 === undefined) {
     x.cannotCheck("the arguments of the hcall were not recorded");
@@ -63,9 +64,9 @@ export function setMode(x: Trial, s: DawrState, vcpu: Vcpu, args: readonly Word[
   }
   x.by(HSM_2);
   if (equals(resource, 1)) setCiabr(x, s, vcpu, mflags, value1, value2);
-  else if (equals(resource, 2)) setDawr(x, s, vcpu, 0, mflags, value1, value2);
+  else if (equals(resource, 2)) setDawr(x, s, vcpu, [mflags, value1, value2], undefined);
   else if (equals(resource, 3)) addressTranslation(x, s, vcpu, mflags);
-  else if (equals(resource, 5) && s.parameters.hasDawr1) setDawr(x, s, vcpu, 1, mflags, value1, value2);
+  else if (equals(resource, 5) && s.parameters.hasDawr1) setDawr(x, s, vcpu, [mflags, value1, value2], { raced });
   else x.fails(PUNT, HSM_9);
 }
 
@@ -86,8 +87,15 @@ function setCiabr(x: Trial, s: DawrState, vcpu: Vcpu, mflags: Word, value1: Word
   s.journal.set(vcpu, "ciabr", value1);
 }
 
-function setDawr(x: Trial, s: DawrState, vcpu: Vcpu, slot: 0 | 1, mflags: Word, value1: Word, value2: Word): void {
-  const own = slot === 0 ? HSM_6 : HSM_7;
+/** `second`: it is the second DAWR, which the VM may have been granted meanwhile. */
+function setDawr(
+  x: Trial,
+  s: DawrState,
+  vcpu: Vcpu,
+  [mflags, value1, value2]: readonly [Word, Word, Word],
+  second: { readonly raced: boolean } | undefined,
+): void {
+  const own = second === undefined ? HSM_6 : HSM_7;
   const { host, journal } = s;
   x.by(HSM_3);
   if (notCompatible(x, s, vcpu)) return;
@@ -96,23 +104,26 @@ function setDawr(x: Trial, s: DawrState, vcpu: Vcpu, slot: 0 | 1, mflags: Word, 
     if (!mayToggle(host)) learnHost(s, "dawr", !refused);
   };
   if (refuses(x, not(breakpointAvailable(host)), "H_P2", [HSM_4, own], learnDawr)) return;
-  if (slot === 1) {
+  if (second !== undefined) {
     const absent = not(tri(host.dawr1));
     if (refuses(x, absent, "H_P2", [own], (refused) => learnHost(s, "dawr1", !refused))) return;
-    if (s.parameters.optIn && notEnabled(x, s, vcpu)) return;
+    if (s.parameters.optIn && notEnabled(x, s, vcpu, second.raced)) return;
   }
   if (x.refuse(!isZero(mflags), FLAG, own)) return;
   if (x.refuse(hasHyp(value2), "H_P4", own)) return;
   x.returns(0, own, HSM_18);
-  journal.set(vcpu, slot === 0 ? "dawr0" : "dawr1", value1);
-  journal.set(vcpu, slot === 0 ? "dawrx0" : "dawrx1", value2);
+  journal.set(vcpu, second === undefined ? "dawr0" : "dawr1", value1);
+  journal.set(vcpu, second === undefined ? "dawrx0" : "dawrx1", value2);
 }
 
-function notEnabled(x: Trial, s: DawrState, vcpu: Vcpu): boolean {
+/** ND-6, ND-14: it may be granted while the call is under way; once granted it stays (CAP-4). */
+function notEnabled(x: Trial, s: DawrState, vcpu: Vcpu, raced: boolean): boolean {
   const { vm } = vcpu;
-  const enabled: Tri = vm.enabling > 0 && vm.dawr1Enabled === false ? "unknown" : tri(vm.dawr1Enabled);
+  const { dawr1Enabled } = vm;
+  const changing = dawr1Enabled === true ? raced : vm.enabling > 0;
+  const enabled: Tri = changing ? "unknown" : tri(dawr1Enabled);
   return refuses(x, not(enabled), "H_FUNCTION", [HSM_7], (refused) => {
-    if (vm.enabling === 0 || !refused) s.journal.set(vm, "dawr1Enabled", !refused);
+    if (!refused || !(changing || raced)) s.journal.set(vm, "dawr1Enabled", !refused);
   });
 }
 

@@ -222,6 +222,9 @@ export class DawrAssembler {
     if (open.traced) this.guest.returned(tid);
     this.ioctls.finish(tid, open, task.sign, end);
     if (open.run !== undefined) task.run = undefined;
+    if (open.command !== KVM_ENABLE_CAP) return;
+    const on = this.files.holder(tid, open.fd, open.decoration, open.details.on);
+    if (on.kind === "vm") this.host.raced(on.vm);
   }
 
   /** FMT-2: one failure in two's complement, and all of the program's are. */
@@ -253,13 +256,16 @@ export class DawrAssembler {
         return;
       case "kvm_hcall_exit":
         this.gate.isPowerpc();
-        this.host.exit(event, this.vcpuOf(event), this.tasks.get(event.tid)?.run);
+        this.announceEnabling(event);
+        this.hostExit(event);
         return;
       case "p_kvmppc_h_pr":
         this.gate.isPowerpc();
+        this.announceEnabling(event);
         this.host.prEnter(event, this.runningVcpu(event.tid));
         return;
       case "r_kvmppc_h_pr":
+        this.announceEnabling(event);
         this.host.prExit(event, this.tasks.get(event.tid)?.run);
         return;
       case "kvm_userspace_exit":
@@ -334,6 +340,13 @@ export class DawrAssembler {
       open.begun = true;
       this.ioctls.begin(open.event.tid, open);
     }
+  }
+
+  private hostExit(event: ProbeEvent): void {
+    const vcpu = this.vcpuOf(event);
+    this.host.exit(event, vcpu, this.tasks.get(event.tid)?.run);
+    // ND-14: what this answer tells of the VM need not hold yet for an hcall that was entered before.
+    if (this.enabling.size > 0) this.host.raced(vcpu.vm);
   }
 
   private vcpuOf(event: ProbeEvent): VcpuRef {

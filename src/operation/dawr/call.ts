@@ -156,6 +156,8 @@ export interface HostHcall {
   readonly afterPunt: boolean;
   /** The KVM_RUN around it was recorded: without one user space may do anything after a punt (FMT-3). */
   readonly inRun: boolean;
+  /** A KVM_ENABLE_CAP of its VM took effect while it was under way, or may have: before it or behind it (ND-6, ND-14). */
+  readonly raced: boolean;
 }
 
 /** An hcall as KVM-PR's handler sees it (p_kvmppc_h_pr, r_kvmppc_h_pr). The result is 0 answered, 2 left to user space. */
@@ -163,6 +165,7 @@ export interface PrHcall {
   readonly kind: "hcall-pr";
   readonly vcpu: VcpuRef;
   readonly inRun: boolean;
+  readonly raced: boolean;
   readonly number: number | undefined;
   readonly args: readonly Word[];
 }

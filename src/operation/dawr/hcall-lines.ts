@@ -1,7 +1,7 @@
 import { type Event, fieldOf, type ProbeEvent } from "../../event/event.js";
 import { parseWord, type Word } from "../../event/word.js";
 import type { ObservedResult } from "../operation.js";
-import type { DawrCall, HostHcall, Pairing, RunCall, VcpuRef } from "./call.js";
+import type { DawrCall, HostHcall, Pairing, RunCall, VcpuRef, VmRef } from "./call.js";
 import { H_ENTER_NESTED, hcallName, hcallNumber, parseCode } from "./numbers.js";
 import { numberField } from "./words.js";
 
@@ -23,6 +23,7 @@ interface Pending {
   readonly vcpu: VcpuRef;
   readonly number: number | undefined;
   readonly args: readonly Word[];
+  raced: boolean;
 }
 
 const noExit: ObservedResult = { kind: "unknown", reason: "no line of its exit" };
@@ -49,6 +50,7 @@ export class HostHcallLines {
       vcpu,
       number: printed === undefined ? undefined : hcallNumber(printed),
       args: registers(event),
+      raced: false,
     });
   }
 
@@ -76,6 +78,7 @@ export class HostHcallLines {
       vcpu,
       number: numberField(event, "op"),
       args: registers(event),
+      raced: false,
     });
   }
 
@@ -84,15 +87,22 @@ export class HostHcallLines {
     if (entry === undefined) return;
     this.prPending.delete(event.tid);
     const rc = Number(fieldOf(event, "rc") ?? "");
-    const { vcpu, number, args } = entry;
+    const { vcpu, number, args, raced } = entry;
     const result: ObservedResult = Number.isFinite(rc)
       ? { kind: "value", value: rc }
       : { kind: "unknown", reason: "the return was not printed" };
     const name = `PR hcall ${number === undefined ? "?" : hcallName(number)}`;
-    this.emit({ kind: "hcall-pr", vcpu, inRun: run !== undefined, number, args }, name, result, entry.event, event);
+    const inRun = run !== undefined;
+    this.emit({ kind: "hcall-pr", vcpu, inRun, raced, number, args }, name, result, entry.event, event);
     if (run === undefined) return;
     run.nested = false;
     run.last = rc === 2 ? "punt" : "answer";
+  }
+
+  /** What a VM's hcalls go by may have changed: of those under way it is not known which side of the change they saw. */
+  raced(vm: VmRef): void {
+    for (const entry of this.pending.values()) if (entry.vcpu.vm === vm) entry.raced = true;
+    for (const entry of this.prPending.values()) if (entry.vcpu.vm === vm) entry.raced = true;
   }
 
   /** Events were lost: what is open may have ended. */
@@ -130,6 +140,7 @@ export class HostHcallLines {
       ret,
       afterPunt: run?.last === "punt",
       inRun: run !== undefined,
+      raced: entry?.raced === true,
     };
     const printed = entry === undefined ? undefined : fieldOf(entry.event, "hcall");
     const name = `hcall ${printed ?? "(entry not recorded)"}`;
