@@ -1,6 +1,6 @@
 import { wordOf } from "../../event/word.js";
 import type { HostHcall, PrHcall } from "../../operation/dawr/call.js";
-import { leftToUser } from "../../operation/dawr/hcall-lines.js";
+import { failureOf, leftToUser } from "../../operation/dawr/hcall-lines.js";
 import {
   H_ENTER_NESTED,
   H_RTAS,
@@ -12,6 +12,7 @@ import {
 } from "../../operation/dawr/numbers.js";
 import { isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { CAP_12 } from "./capability-rules.js";
 import { refuses } from "./compat.js";
 import { DABR_1, DABR_7, setDabr } from "./dabr.js";
 import { isLinux, levelOf, linuxDabr, linuxSetMode } from "./guest-order.js";
@@ -88,8 +89,14 @@ export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
   dispatch(x, s, vcpu, call);
   if (!x.failed && isLinux(s)) ofLinux(x, s, vcpu, call);
   const { result } = x.operation;
-  const punted = result.kind === "error" && result.errno === PUNT;
-  s.journal.set(vcpu, "punted", punted ? [wordOf(0, call.number ?? 0), ...call.args] : undefined);
+  const punted = result.kind === "error" && result.errno === PUNT && failureOf(call.ret) === undefined;
+  s.journal.set(vcpu, "punted", punted ? waiting(call) : undefined);
+}
+
+/** GPR3 to GPR7 of an hcall that waits for user space. */
+function waiting({ number, args }: HostHcall | PrHcall): Vcpu["punted"] {
+  const exact = number !== undefined && Number.isSafeInteger(number);
+  return [exact ? wordOf(Math.floor(number / 0x1_0000_0000), number >>> 0) : undefined, ...args];
 }
 
 /**
@@ -143,8 +150,10 @@ function consistent(x: Trial, call: HostHcall): boolean {
     x.differs("no internal code in GPR3", code, INV_8);
     return true;
   }
-  const nested = call.number === H_ENTER_NESTED;
-  if (!tooHard && ret !== ANSWERED && !nested) {
+  // INV-10: the handler may fail, as it does for a signal in a nested run.
+  const failure = failureOf(ret);
+  if (failure !== undefined && mayFail(call.number, failure)) return false;
+  if (!tooHard && ret !== ANSWERED) {
     x.differs(`ret=${ANSWERED}`, `ret=${ret}`, HSM_16);
     return true;
   }
@@ -153,6 +162,14 @@ function consistent(x: Trial, call: HostHcall): boolean {
     return true;
   }
   return false;
+}
+
+/** Whether the handler of an hcall may fail: those that the rules speak of never do, but for a signal in a nested run. */
+function mayFail(number: number | undefined, failure: string): boolean {
+  if (number === undefined) return true;
+  if (number === H_ENTER_NESTED) return failure === "EINTR";
+  if (gateField(number) !== undefined || number === H_SET_PARTITION_TABLE) return false;
+  return hvHcalls.has(number) || served(number);
 }
 
 function dispatch(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall): void {
@@ -266,7 +283,11 @@ export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
   betweenRuns(s, vcpu, call.inRun);
   const { result } = x.operation;
   const punted = result.kind === "value" && result.value === USER;
-  s.journal.set(vcpu, "punted", punted ? [wordOf(0, call.number ?? 0), ...call.args] : undefined);
+  s.journal.set(vcpu, "punted", punted ? waiting(call) : undefined);
+  if (vcpu.papr === false) {
+    x.differs("no hcall of a vCPU that is not in PAPR mode", "an hcall", CAP_12, HSM_12);
+    return;
+  }
   if (vm.kind === "HV") {
     x.differs("no call of KVM-PR in a VM of KVM-HV", hcallName(call.number ?? 0), HSM_12);
     return;

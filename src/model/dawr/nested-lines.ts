@@ -1,6 +1,7 @@
 import type { Word } from "../../event/word.js";
 import { isZero } from "../../event/word.js";
 import type { HostHcall } from "../../operation/dawr/call.js";
+import { failureOf } from "../../operation/dawr/hcall-lines.js";
 import { and, not } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { refuses } from "./compat.js";
@@ -31,7 +32,7 @@ export function enterNested(x: Trial, s: DawrState, vcpu: Vcpu, call: HostHcall)
       x.cannotCheck(`result unknown: ${result.reason}`);
       return;
     case "value":
-      if (call.ret?.startsWith("0xf") === true ? result.value === 0 : mayBeTrap(result.value)) x.agrees(NEST_14);
+      if (failureOf(call.ret) !== undefined ? result.value === 0 : mayBeTrap(result.value)) x.agrees(NEST_14);
       else x.differs("a trap number", String(result.value), NEST_14);
       return;
     case "error":

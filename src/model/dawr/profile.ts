@@ -21,6 +21,8 @@ export interface DawrParameters {
   readonly optIn: boolean;
   /** H_SET_MODE resource 3 judges mflags in the kernel (HSM-8). */
   readonly judgesAil: boolean;
+  /** sc 1 from problem state may leave a radix guest without a line (HSM-14). */
+  readonly oldRadix: boolean;
   /** KVM-PR knows H_SET_MODE (HSM-12). */
   readonly prSetMode: boolean;
   /** Largest version of hv_guest_state (NEST-5). */
@@ -43,6 +45,7 @@ const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | k
     hasDawr1: false,
     optIn: false,
     judgesAil: true,
+    oldRadix: true,
     prSetMode: false,
     nestedVersion: 1,
   },
@@ -52,6 +55,7 @@ const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | k
     hasDawr1: true,
     optIn: false,
     judgesAil: true,
+    oldRadix: true,
     prSetMode: false,
     nestedVersion: 2,
   },
@@ -61,6 +65,7 @@ const byProfile: Readonly<Record<DawrProfile, Omit<DawrParameters, "profile" | k
     hasDawr1: true,
     optIn: true,
     judgesAil: false,
+    oldRadix: false,
     prSetMode: true,
     nestedVersion: 2,
   },

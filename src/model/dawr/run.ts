@@ -7,6 +7,7 @@ import { CAP_12 } from "./capability-rules.js";
 import { refuses } from "./compat.js";
 import { blur, HSM_10, HSM_12 } from "./host-hcall.js";
 import { INV_10, INV_11 } from "./invariants.js";
+import { HSM_14, ND_12 } from "./notes.js";
 import { rule } from "./profile.js";
 import { type DawrState, tri, type Vcpu } from "./state.js";
 
@@ -91,8 +92,8 @@ function ended(x: Trial, call: RunCall): void {
     case "punt":
       x.returns(0, INV_10, HSM_10);
       return;
-    case "interrupted":
-      x.fails("EINTR", INV_10);
+    case "failed":
+      x.fails(call.failure ?? "EINTR", INV_10);
       return;
     case "answer":
     case undefined:
@@ -105,12 +106,18 @@ function ended(x: Trial, call: RunCall): void {
   }
 }
 
+/** Failures of a KVM_RUN that had its vCPU: a signal, and PAPR mode (CAP-12). */
+const ranOrRefused: ReadonlySet<string> = new Set(["EINTR", "EINVAL"]);
+
 /** HSM-19: the line and the result are of one exit. */
 function exitLine(x: Trial, call: RunCall): void {
   const { result } = x.operation;
   const [exit, second] = call.exits;
   if (exit === undefined) {
-    if (call.traced && x.certain("kvm_userspace_exit")) x.differs("a kvm_userspace_exit line", "none", HSM_19);
+    // A descriptor or a process that is refused never gets as far as the line.
+    const refused = result.kind === "error" && call.last === undefined && !ranOrRefused.has(result.errno);
+    if (!refused && call.traced && x.certain("kvm_userspace_exit"))
+      x.differs("a kvm_userspace_exit line", "none", HSM_19);
     return;
   }
   if (second !== undefined) {
@@ -151,6 +158,10 @@ function exitReason(x: Trial, s: DawrState, call: RunCall): void {
   const { kind } = s.vcpu(call.vcpu).vm;
   const both = kind === "PR" ? prLines : kind === "HV" ? hvLines : undefined;
   if (!call.traced || both === undefined || !both.every((line) => x.certain(line))) return;
+  if (s.parameters.oldRadix && kind === "HV" && s.host.arch300 !== false && s.vcpu(call.vcpu).vm.radix !== false) {
+    x.by(HSM_14, ND_12);
+    return;
+  }
   x.differs("no exit with reason 19 without an hcall left to user space", seen, INV_10, HSM_12);
 }
 
@@ -166,7 +177,7 @@ export function registers(x: Trial, s: DawrState, call: RegistersCall): void {
   if (punted === undefined || x.operation.result.kind === "error") return;
   for (const [i, expected] of punted.entries()) {
     const read = call.gprs[i];
-    if (read === undefined || sameWord(read, expected)) continue;
+    if (read === undefined || expected === undefined || sameWord(read, expected)) continue;
     x.differs(`GPR${3 + i} is ${addressText(expected)}`, addressText(read), INV_11, HSM_10);
     return;
   }

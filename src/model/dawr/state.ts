@@ -91,8 +91,8 @@ export class Vcpu {
   /** ARCH_COMPAT was set with success (K612-2). */
   compatSet: Known<boolean> = unknown;
   papr: Known<boolean> = unknown;
-  /** The arguments of the hcall that user space has to answer (HSM-10): GPR3 to GPR7. */
-  punted: readonly Word[] | undefined = undefined;
+  /** The hcall that user space has to answer (HSM-10): GPR3 to GPR7, as far as they are known. */
+  punted: readonly (Word | undefined)[] | undefined = undefined;
 
   constructor(ref: VcpuRef, vm: Vm) {
     this.ref = ref;

@@ -202,7 +202,7 @@ export class DawrAssembler {
   private beginRun(event: SyscallEvent, task: TaskContext, open: OpenIoctl): void {
     const holder = this.files.holder(event.tid, open.fd, open.decoration, "vcpu");
     if (holder.kind !== "vcpu") return;
-    task.run = { vcpu: holder.vcpu, last: undefined, nested: false, gap: false, exits: [] };
+    task.run = { vcpu: holder.vcpu, last: undefined, failure: undefined, nested: false, gap: false, exits: [] };
     open.run = task.run;
     const { traced } = open;
     this.emit(

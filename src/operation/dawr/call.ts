@@ -120,7 +120,9 @@ export interface RunCall extends Ioctl {
   readonly kind: "kvm-run";
   readonly vcpu: VcpuRef;
   /** What the last hcall line inside it said; undefined where there was none. */
-  readonly last: "punt" | "answer" | "interrupted" | undefined;
+  readonly last: "punt" | "answer" | "failed" | undefined;
+  /** The errno that its `ret` told, where it failed. */
+  readonly failure: string | undefined;
   /** Whether the last hcall was H_ENTER_NESTED, which may also end in an MMIO exit. */
   readonly nested: boolean;
   /** Numbers of kvm_userspace_exit inside it: the exit reason, or the errno of a failure. */

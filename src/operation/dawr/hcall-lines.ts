@@ -1,3 +1,4 @@
+import { errnoName } from "../../event/errno.js";
 import { type Event, fieldOf, type ProbeEvent } from "../../event/event.js";
 import { parseWord, type Word } from "../../event/word.js";
 import type { ObservedResult } from "../operation.js";
@@ -9,6 +10,7 @@ import { numberField } from "./words.js";
 export interface Run {
   readonly vcpu: VcpuRef;
   last: RunCall["last"];
+  failure: string | undefined;
   nested: boolean;
   gap: boolean;
   readonly exits: { reason: string; number: number }[];
@@ -61,14 +63,14 @@ export class HostHcallLines {
     this.seen.add(event.tid);
     const pairing: Pairing = entry !== undefined ? "both" : first ? "excused" : "no-entry";
     const ret = fieldOf(event, "ret");
-    const punt = leftToUser(ret);
     const code = parseCode(fieldOf(event, "hcall_rc") ?? "");
     const result: ObservedResult =
       code.name !== undefined ? { kind: "error", errno: code.name } : { kind: "value", value: code.value ?? 0 };
     this.finish(entry, event, entry?.vcpu ?? vcpu, pairing, ret, result, run);
     if (run === undefined) return;
     run.nested = entry?.number === H_ENTER_NESTED;
-    run.last = punt ? "punt" : ret?.startsWith("0xf") === true ? "interrupted" : "answer";
+    run.failure = failureOf(ret);
+    run.last = run.failure !== undefined ? "failed" : leftToUser(ret) ? "punt" : "answer";
   }
 
   /** `kvmppc_h_pr`: its entry has the arguments, its return says who answers. */
@@ -96,6 +98,7 @@ export class HostHcallLines {
     this.emit({ kind: "hcall-pr", vcpu, inRun, raced, number, args }, name, result, entry.event, event);
     if (run === undefined) return;
     run.nested = false;
+    run.failure = undefined;
     run.last = rc === 2 ? "punt" : "answer";
   }
 
@@ -148,7 +151,16 @@ export class HostHcallLines {
   }
 }
 
-/** Whether bit 1 of `ret` is set: the call went to user space (HSM-16). */
+/** The errno of a negative `ret`, with which KVM_RUN fails (INV-10); undefined where it is none. */
+export function failureOf(ret: string | undefined): string | undefined {
+  if (ret?.startsWith("0xffffffff") !== true) return undefined;
+  const word = parseWord(ret);
+  if (word === undefined || word.hi !== 0xffffffff || word.lo < 0x80000000) return undefined;
+  const errno = -(word.lo | 0);
+  return errnoName(errno) ?? String(errno);
+}
+
+/** Whether bit 1 of `ret` is set: the lines say that the call went to user space, whatever its answer (HSM-16). */
 export function leftToUser(ret: string | undefined): boolean {
   if (ret === "RESUME_HOST" || ret === "RESUME_HOST_NV") return true;
   if (ret === undefined || !ret.startsWith("0x")) return false;

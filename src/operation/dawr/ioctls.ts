@@ -247,9 +247,20 @@ export class IoctlCalls {
     const { run } = open;
     if (run === undefined) return;
     const { result, ambiguous, contradiction } = observed;
-    const { vcpu, last, nested, exits, gap } = run;
+    const { vcpu, last, failure, nested, exits, gap } = run;
     this.emit(
-      { kind: "kvm-run", vcpu, last, nested, exits, gap, traced: wholeInTrace(open), ambiguous, contradiction },
+      {
+        kind: "kvm-run",
+        vcpu,
+        last,
+        failure,
+        nested,
+        exits,
+        gap,
+        traced: wholeInTrace(open),
+        ambiguous,
+        contradiction,
+      },
       "ioctl KVM_RUN",
       result,
       open.event,

@@ -44,8 +44,9 @@ const hcallSymbols: ReadonlyMap<string, number> = new Map([
 /** The number behind `hcall=`: a symbol or `0x…`; undefined for a symbol that no rule needs. */
 export function hcallNumber(printed: string): number | undefined {
   if (printed.startsWith("0x")) {
+    // Beyond 53 bits it is not exact, but none that the kernel serves either.
     const value = Number.parseInt(printed.slice(2), 16);
-    return Number.isSafeInteger(value) ? value : undefined;
+    return Number.isFinite(value) ? value : undefined;
   }
   return hcallSymbols.get(printed);
 }
