@@ -17,7 +17,8 @@ import {
   FMT_2,
   UNKNOWN_CAPABILITY,
 } from "./capability-rules.js";
-import { K612_2, learnHost } from "./compat.js";
+import { K612_2, learnHost, learnKind } from "./compat.js";
+import { INV_12 } from "./invariants.js";
 import { type DawrState, tri } from "./state.js";
 
 /** Whether KVM-HV serves what a descriptor stands for (CAP-2). */
@@ -43,7 +44,7 @@ function learnServed(s: DawrState, on: Holder, hv: boolean): void {
   if (on.kind === "kvm") learnHost(s, "hvModule", hv);
   else if (on.kind === "vm") {
     const vm = s.vm(on.vm);
-    if (!isKnown(vm.kind)) s.journal.set(vm, "kind", hv ? "HV" : "PR");
+    learnKind(s, vm, hv ? "HV" : "PR");
   }
 }
 
@@ -58,6 +59,10 @@ export function checkExtension(x: Trial, s: DawrState, call: CapabilityCall): vo
   }
   if (number === undefined) {
     x.cannotCheck("the number of the capability is not known");
+    return;
+  }
+  if (result.kind === "error" && result.errno === "EIO" && on.kind !== "kvm") {
+    x.cannotCheck("a request of another process than the VM's fails, whatever it is");
     return;
   }
   if (result.kind === "error") {
@@ -81,6 +86,7 @@ export function checkExtension(x: Trial, s: DawrState, call: CapabilityCall): vo
   }
   if (number === parameters.dawr1Cap) {
     hookAgrees(x, s, call);
+    if (inconstant(x, s, on)) return;
     const present = tri(host.dawr1);
     if (parameters.profile === "dawr1-v2") answer(x, present, [CAP_1, CAP_2], (yes) => learnHost(s, "dawr1", yes));
     else {
@@ -95,6 +101,20 @@ export function checkExtension(x: Trial, s: DawrState, call: CapabilityCall): vo
   else if (number >= UNKNOWN_CAPABILITY) x.returns(0, CAP_13);
   else if (result.kind === "unknown") x.cannotCheck(`result unknown: ${result.reason}`);
   else x.cannotCheck("the capability is none of the rules'");
+}
+
+/** INV-12: another answer than the descriptor of this VM gave before. */
+function inconstant(x: Trial, s: DawrState, on: Holder): boolean {
+  const { result } = x.operation;
+  if (on.kind !== "vm" || result.kind !== "value" || result.value > 1) return false;
+  const vm = s.vm(on.vm);
+  const yes = result.value === 1;
+  if (vm.answered === !yes) {
+    x.differs(yes ? "0" : "1", yes ? "1" : "0", INV_12, CAP_2);
+    return true;
+  }
+  s.journal.set(vm, "answered", yes);
+  return false;
 }
 
 type RuleList = readonly (typeof CAP_1)[];

@@ -26,7 +26,7 @@ export function cloneState(s: DawrState): DawrState {
 /** Fields that always hold a value: of two runs that end differently there the first counts, of numbers the larger. */
 const PLAIN: ReadonlySet<string> = new Set(["address", "live", "hypervisor", "nrCpus", "enabling", "disabledInCreate"]);
 /** What is sure only where both runs say so. */
-const BOTH: ReadonlySet<string> = new Set(["announced", "busy"]);
+const BOTH: ReadonlySet<string> = new Set(["announced", "busy", "defaults"]);
 
 /** What a field allows after two runs that both explain an observation. */
 export function joinField(_object: object, key: string, a: unknown, b: unknown): unknown {

@@ -1,9 +1,9 @@
-import { and, isKnown, not, or, type Tri } from "../core/known.js";
+import { and, isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { derive, mayToggle } from "./initial.js";
 import { rule } from "./profile.js";
-import { type DawrState, type Host, tri, type Vcpu } from "./state.js";
+import { type DawrState, type Host, tri, type Vcpu, type Vm, type VmKind } from "./state.js";
 
 export const HSM_3 = rule(
   "HSM-3",
@@ -66,20 +66,56 @@ export function refuses(
 /** Learns a property of the host, and what it implies. */
 export function learnHost(
   s: DawrState,
-  name: "arch207s" | "dawr" | "dawr1" | "hvModule" | "prModule" | "ownAil3" | "nestedPapr" | "p9PrefetchBug",
+  name: (typeof cpuFields)[number] | "hvModule" | "prModule" | "ownAil3" | "nestedPapr",
   value: boolean,
 ): void {
   const { host, journal } = s;
   if (isKnown(host[name])) return;
   journal.set(host, name, value);
-  if (name !== "dawr1" || !value) return;
-  // Only POWER10 has the second DAWR (0.2).
   const before = { ...host };
-  host.arch31 = true;
+  // Only POWER10 has the second DAWR (0.2).
+  if (name === "dawr1" && value) host.arch31 = true;
   derive(host);
-  for (const key of ["arch206", "arch207s", "arch300", "arch31", "dawr", "p9PrefetchBug"] as const) {
+  for (const key of cpuFields) {
     const derived = host[key];
     host[key] = before[key];
     journal.set(host, key, derived);
   }
+}
+
+const cpuFields = ["arch206", "arch207s", "arch300", "arch31", "dawr", "dawr1", "p9PrefetchBug"] as const;
+
+/** A host with ISA 2.07 and no usable DAWR: a POWER9, the only one whose DAWR may be off (0.2, ND-5). */
+export function learnPower9(s: DawrState): void {
+  learnHost(s, "arch300", true);
+  learnHost(s, "arch31", false);
+}
+
+/** The kind of a VM shows, and with it a module, and what the VM has by default (1.1). */
+export function learnKind(s: DawrState, vm: Vm, kind: VmKind): void {
+  if (isKnown(vm.kind)) return;
+  const { journal, parameters } = s;
+  const isPr = kind === "PR";
+  journal.set(vm, "kind", kind);
+  learnHost(s, isPr ? "prModule" : "hvModule", true);
+  if (!isPr && parameters.optIn && vm.answered === false) learnHost(s, "dawr1", false);
+  if (!vm.defaults) return;
+  journal.set(vm, "defaults", false);
+  if (!isKnown(vm.setMode)) journal.set(vm, "setMode", isPr && parameters.prSetMode);
+  if (!isKnown(vm.setDabr)) journal.set(vm, "setDabr", !isPr);
+  if (!isKnown(vm.setXdabr)) journal.set(vm, "setXdabr", !isPr);
+}
+
+/** The descriptor is none: no kernel's KVM was asked. */
+export function isClosed(x: Trial): boolean {
+  const { result } = x.operation;
+  if (result.kind !== "error" || result.errno !== "EBADF") return false;
+  x.cannotCheck("the descriptor is closed");
+  return true;
+}
+
+/** What a VM's hcalls are is not known any more, whatever its kind. */
+export function forgetHcalls(s: DawrState, vm: Vm): void {
+  for (const field of ["setMode", "setDabr", "setXdabr"] as const) s.journal.set(vm, field, unknown);
+  s.journal.set(vm, "defaults", false);
 }

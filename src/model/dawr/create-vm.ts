@@ -5,7 +5,7 @@ import { CAP_11, FMT_2 } from "./capability-rules.js";
 import { learnHost, refuses } from "./compat.js";
 import { isLinux } from "./guest-order.js";
 import { GUEST_8 } from "./guest-rules.js";
-import { type DawrState, tri, type VmKind } from "./state.js";
+import { type DawrState, kindOf, tri, type VmKind } from "./state.js";
 import { equals } from "./words.js";
 
 /** Failures for want of something, that say nothing about the rules. */
@@ -50,6 +50,7 @@ export function createVm(x: Trial, s: DawrState, call: VmCreateCall): void {
       learnHost(s, "hvModule", false);
       learnHost(s, "prModule", false);
     } else if (hv === false) learnHost(s, "prModule", true);
+    else if (pr === false) learnHost(s, "hvModule", true);
   };
   if (refuses(x, refused, "EINVAL", [CAP_11], learn)) {
     if (inside > 0) x.differs("no hcall of a refused request", "an hcall (0,3,0,0) inside it", CAP_11, GUEST_8);
@@ -63,8 +64,7 @@ export function createVm(x: Trial, s: DawrState, call: VmCreateCall): void {
 
 function kindOfDefault(s: DawrState): Known<VmKind> {
   const { host } = s;
-  if (host.hvModule === true) return "HV";
-  return host.hvModule === false ? "PR" : host.vmKind;
+  return host.hvModule === true ? "HV" : kindOf(host);
 }
 
 /** A new VM: everything zero but the default hcalls of its kind (1.1). */
@@ -74,6 +74,7 @@ function made(s: DawrState, call: VmCreateCall, kind: Known<VmKind>): void {
   const { journal, parameters } = s;
   journal.set(vm, "kind", kind);
   journal.set(vm, "dawr1Enabled", false);
+  journal.set(vm, "defaults", !isKnown(kind));
   const isPr = kind === "PR";
   const setMode = isKnown(kind) ? isPr && parameters.prSetMode : parameters.prSetMode ? unknown : false;
   journal.set(vm, "setMode", setMode);

@@ -1,7 +1,7 @@
 import { type Word, wordOf } from "../../event/word.js";
 import { and, not, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { learnHost, refuses } from "./compat.js";
+import { learnPower9, refuses } from "./compat.js";
 import { mayToggle } from "./initial.js";
 import { rule } from "./profile.js";
 import { type DawrState, plain, tri, type Vcpu } from "./state.js";
@@ -80,7 +80,7 @@ export function setDabr(x: Trial, s: DawrState, vcpu: Vcpu, dabr: Word | undefin
   const usable = mayToggle(host) ? "unknown" : tri(host.dawr);
   const unavailable = and(tri(host.arch207s), not(usable));
   const learn = (refused: boolean): void => {
-    if (!mayToggle(host)) learnHost(s, "dawr", !refused);
+    if (refused) learnPower9(s);
   };
   if (refuses(x, unavailable, "H_HARDWARE", [DABR_4], learn)) return;
   x.returns(0, own, DABR_5);

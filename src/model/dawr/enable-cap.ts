@@ -17,7 +17,7 @@ import {
   DAWR1_NUMBERS,
   UNKNOWN_CAPABILITY,
 } from "./capability-rules.js";
-import { learnHost, refuses } from "./compat.js";
+import { forgetHcalls, isClosed, learnHost, learnKind, refuses } from "./compat.js";
 import { gateField, hvHcalls } from "./host-hcall.js";
 import { type DawrState, tri, type Vcpu, type Vm } from "./state.js";
 
@@ -30,6 +30,7 @@ export function enableCap(x: Trial, s: DawrState, call: EnableCapCall): void {
   }
   const target = vmOf(s, call.on);
   if (target !== undefined && target.enabling > 0) s.journal.set(target, "enabling", target.enabling - 1);
+  if (isClosed(x)) return;
   const foreign: Tri = call.owner === true ? false : "unknown";
   switch (call.on.kind) {
     case "kvm":
@@ -66,7 +67,7 @@ function enableOnVm(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void {
     x.cannotCheck("the capability was not recorded");
     if (x.observedSuccess !== false) {
       if (vm.dawr1Enabled === false && parameters.optIn) journal.set(vm, "dawr1Enabled", unknown);
-      anyHcall(s, vm);
+      forgetHcalls(s, vm);
       journal.set(vm, "nestedEnable", unknown);
     }
     return;
@@ -92,8 +93,8 @@ function enableDawr1(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   const { host, journal } = s;
   const isHv: Tri = isKnown(vm.kind) ? vm.kind === "HV" : "unknown";
   hookAgrees(x, s, call);
-  const learnKind = (refused: boolean): void => journal.set(vm, "kind", refused ? "PR" : "HV");
-  if (refuses(x, not(isHv), "EINVAL", [CAP_3], learnKind)) return;
+  const learn = (refused: boolean): void => learnKind(s, vm, refused ? "PR" : "HV");
+  if (refuses(x, not(isHv), "EINVAL", [CAP_3], learn)) return;
   if (refuses(x, not(tri(host.dawr1)), "ENODEV", [CAP_3, CAP_7], (refused) => learnHost(s, "dawr1", !refused))) return;
   x.returns(0, CAP_3, CAP_4);
   journal.set(vm, "dawr1Enabled", true);
@@ -104,7 +105,7 @@ function enableHcall(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   const [hcall, enable] = call.request?.args ?? [];
   if (hcall === undefined || enable === undefined) {
     x.cannotCheck("the arguments of the capability were not recorded");
-    if (x.observedSuccess !== false) anyHcall(s, vm);
+    if (x.observedSuccess !== false) forgetHcalls(s, vm);
     return;
   }
   const known = hcall.hi === 0 && hcall.lo <= parameters.maxOpcode && (hcall.lo & 3) === 0;
@@ -127,11 +128,6 @@ function enableHcall(x: Trial, s: DawrState, vm: Vm, call: EnableCapCall): void 
   if (refuses(x, not(implemented), "EINVAL", [CAP_6], () => undefined)) return;
   x.returns(0, CAP_6);
   if (field !== undefined) journal.set(vm, field, enable.lo === 1);
-}
-
-/** An hcall was enabled or disabled, and it is not known which. */
-function anyHcall(s: DawrState, vm: Vm): void {
-  for (const field of ["setMode", "setDabr", "setXdabr"] as const) s.journal.set(vm, field, unknown);
 }
 
 /** Hcalls that need the TCE or XICS option (CAP-6). */

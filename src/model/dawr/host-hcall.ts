@@ -13,7 +13,7 @@ import {
 import { isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { CAP_12 } from "./capability-rules.js";
-import { refuses } from "./compat.js";
+import { forgetHcalls, learnKind, refuses } from "./compat.js";
 import { DABR_1, DABR_7, setDabr } from "./dabr.js";
 import { isLinux, levelOf, linuxDabr, linuxSetMode } from "./guest-order.js";
 import { INV_8, INV_10 } from "./invariants.js";
@@ -84,7 +84,7 @@ export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
     x.differs("no kvm_hcall line of a VM of KVM-PR", "an hcall line", HSM_12);
     return;
   }
-  s.journal.set(vcpu.vm, "kind", "HV");
+  learnKind(s, vcpu.vm, "HV");
   if (consistent(x, call)) return;
   dispatch(x, s, vcpu, call);
   if (!x.failed && isLinux(s)) ofLinux(x, s, vcpu, call);
@@ -109,9 +109,8 @@ function betweenRuns(s: DawrState, vcpu: Vcpu, inRun: boolean): void {
   forget(s, vcpu);
   s.journal.set(vcpu, "archCompat", unknown);
   s.journal.set(vcpu, "compatSet", unknown);
-  for (const field of ["dawr1Enabled", "setMode", "setDabr", "setXdabr", "nestedEnable", "l1Ptcr"] as const) {
-    s.journal.set(vm, field, unknown);
-  }
+  forgetHcalls(s, vm);
+  for (const field of ["dawr1Enabled", "nestedEnable", "l1Ptcr"] as const) s.journal.set(vm, field, unknown);
 }
 
 /** ND-8. True if the operation is done with. Where one of the two tracepoints was off, no line has its other half. */
@@ -292,7 +291,7 @@ export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
     x.differs("no call of KVM-PR in a VM of KVM-HV", hcallName(call.number ?? 0), HSM_12);
     return;
   }
-  s.journal.set(vm, "kind", "PR");
+  learnKind(s, vm, "PR");
   const { number, args } = call;
   if (number === undefined) {
     x.cannotCheck("the number of the hcall was not recorded");

@@ -6,6 +6,7 @@ import type { Trial } from "../core/trial.js";
 import { checkExtension } from "./capability.js";
 import { CAP_10, FMT_2 } from "./capability-rules.js";
 import { cloneState, fingerprint, joinField } from "./clone.js";
+import { forgetHcalls, isClosed } from "./compat.js";
 import { createVm } from "./create-vm.js";
 import { enableCap } from "./enable-cap.js";
 import { guestHcall } from "./guest.js";
@@ -14,7 +15,7 @@ import { blur, hostHcall, prHcall } from "./host-hcall.js";
 import { initialState } from "./initial.js";
 import { brokenInvariants } from "./invariants.js";
 import { unknownLpcr } from "./lpcr.js";
-import { oneReg } from "./one-reg.js";
+import { joinsCore, oneReg } from "./one-reg.js";
 import { describeState, renderState } from "./render.js";
 import { dawrRules } from "./rules.js";
 import { registers, run, runBegins } from "./run.js";
@@ -60,6 +61,7 @@ function step(s: DawrState, operation: Operation, x: Trial): void {
     x.cannotCheck("strace and trace show different results of the call");
     x.by(FMT_2);
   }
+  if (call.kind !== "kvm-enable-cap" && isClosed(x)) return;
   perform(x, s, call);
 }
 
@@ -71,6 +73,7 @@ function perform(x: Trial, s: DawrState, call: DawrCall): void {
     case "kvm-create-vcpu": {
       const vcpu = s.vcpu(call.vcpu);
       vcpu.fresh();
+      joinsCore(s, vcpu);
       break;
     }
     case "kvm-check-extension":
@@ -119,9 +122,8 @@ function lost(s: DawrState, cpu: number): void {
     // The end of a call that was on its way may be among what was lost.
     journal.set(vm, "enabling", 0);
     if (vm.dawr1Enabled === false) journal.set(vm, "dawr1Enabled", unknown);
-    for (const field of ["setMode", "setDabr", "setXdabr", "nestedEnable", "l1Ptcr"] as const) {
-      journal.set(vm, field, unknown);
-    }
+    forgetHcalls(s, vm);
+    for (const field of ["nestedEnable", "l1Ptcr"] as const) journal.set(vm, field, unknown);
   }
   for (const vcpu of s.vcpus.values()) {
     for (const name of ["ciabr", "dawr0", "dawrx0", "dawr1", "dawrx1", "dabr", "dabrx"] as const) blur(s, vcpu, name);

@@ -3,8 +3,8 @@ import type { OneRegCall } from "../../operation/dawr/call.js";
 import { registerIds } from "../../operation/dawr/numbers.js";
 import { isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { K612_2, refuses } from "./compat.js";
-import { admitsLpcr, HSM_17, ILE, setLpcr } from "./lpcr.js";
+import { K612_2, learnHost, learnKind, refuses } from "./compat.js";
+import { admitsLpcr, HSM_17, ILE, setLpcr, unknownLpcr } from "./lpcr.js";
 import { rule } from "./profile.js";
 import { type DawrState, plain, tri, type Vcpu } from "./state.js";
 import { HYP, safeCiabr, withoutHyp } from "./words.js";
@@ -145,6 +145,30 @@ function unrecorded(x: Trial, s: DawrState, vcpu: Vcpu, call: OneRegCall): void 
     s.journal.set(vcpu, name, unknown);
   }
   s.journal.set(vcpu, "archCompat", unknown);
+  s.journal.set(vcpu, "compatSet", unknown);
+  s.journal.set(vcpu, "lpcr", unknownLpcr);
+  sharesCore(s, vcpu);
+}
+
+/**
+ * Up to POWER8 vCPUs of one VM may share a virtual core, which holds archCompat and LPCR (1.2): what one of them sets may be
+ * another's too. Which of them do is not recorded.
+ */
+function sharesCore(s: DawrState, vcpu: Vcpu): void {
+  if (s.host.arch300 === true) return;
+  for (const other of s.vcpus.values()) {
+    if (other === vcpu || other.vm !== vcpu.vm) continue;
+    if (other.archCompat !== vcpu.archCompat) s.journal.set(other, "archCompat", unknown);
+    s.journal.set(other, "lpcr", unknownLpcr);
+  }
+}
+
+/** A new vCPU may come to a virtual core that another one has set up. */
+export function joinsCore(s: DawrState, vcpu: Vcpu): void {
+  if (s.host.arch300 === true) return;
+  for (const other of s.vcpus.values()) {
+    if (other.vm === vcpu.vm && other.archCompat !== 0) s.journal.set(vcpu, "archCompat", unknown);
+  }
 }
 
 /** Whether an id is unknown to the VM's kind and the profile. */
@@ -182,7 +206,7 @@ function ruleOf(vcpu: Vcpu, what: IdKind): typeof REG_4 {
 
 function refusesId(x: Trial, s: DawrState, vcpu: Vcpu, what: IdKind): boolean {
   const learn = (refused: boolean): void => {
-    if (what.kind === "register") s.journal.set(vcpu.vm, "kind", refused ? "PR" : "HV");
+    if (what.kind === "register") learnKind(s, vcpu.vm, refused ? "PR" : "HV");
   };
   return refuses(x, isUnknownId(s, vcpu, what), "EINVAL", [ruleOf(vcpu, what), REG_2], learn);
 }
@@ -218,7 +242,8 @@ function read(x: Trial, s: DawrState, vcpu: Vcpu, register: Register, value: Wor
     default: {
       const known = vcpu[register];
       const mask = register === "dabrx" ? wordOf(0, value.lo) : value;
-      const same = isKnown(known) && (sameWord(known, mask) || (s.host.nestedPapr !== false && known.lo === mask.lo));
+      const narrow = s.host.nestedPapr !== false && (register === "dawrx0" || register === "dawrx1");
+      const same = isKnown(known) && (sameWord(known, mask) || (narrow && known.lo === mask.lo));
       if (isKnown(known) && !same) differs(x, known, mask, own);
       else s.journal.set(vcpu, register, mask);
     }
@@ -299,14 +324,25 @@ export function stored(register: Exclude<Register, "lpcr" | "lpcr64" | "archComp
 function setCompat(x: Trial, s: DawrState, vcpu: Vcpu, value: Word | undefined): void {
   if (value === undefined) {
     x.cannotCheck("the value was not recorded");
-    if (x.observedSuccess !== false) s.journal.set(vcpu, "archCompat", unknown);
+    if (x.observedSuccess === false) return;
+    s.journal.set(vcpu, "archCompat", unknown);
+    s.journal.set(vcpu, "compatSet", unknown);
+    sharesCore(s, vcpu);
     return;
   }
-  if (refuses(x, refusedCompat(s, value.lo), "EINVAL", [REG_12], () => undefined)) return;
+  const learn = (refused: boolean): void => {
+    const level = s.parameters.newer ? undefined : levelNames[compatLevels.get(value.lo) ?? 0];
+    if (level !== undefined) learnHost(s, level, !refused);
+  };
+  if (refuses(x, refusedCompat(s, value.lo), "EINVAL", [REG_12], learn)) return;
   x.returns(0, REG_12, REG_10);
   s.journal.set(vcpu, "archCompat", value.lo);
   s.journal.set(vcpu, "compatSet", true);
+  sharesCore(s, vcpu);
 }
+
+/** Features that the levels of REG-12 need. */
+const levelNames = [undefined, "arch206", "arch207s", "arch300", "arch31"] as const;
 
 function refusedCompat(s: DawrState, value: number): Tri {
   const { host, parameters } = s;
@@ -326,9 +362,16 @@ function refusedCompat(s: DawrState, value: number): Tri {
 
 function storeLpcr(s: DawrState, vcpu: Vcpu, register: "lpcr" | "lpcr64", value: Word | undefined): void {
   const { host, parameters, journal } = s;
-  if (vcpu.vm.kind === "PR") return;
+  const { kind } = vcpu.vm;
   if (value === undefined) {
-    journal.set(vcpu, "lpcr", { value: none, known: none });
+    journal.set(vcpu, "lpcr", unknownLpcr);
+    sharesCore(s, vcpu);
+    return;
+  }
+  if (kind !== "HV") {
+    // KVM-PR looks at ILE alone (REG-13), and KVM-HV takes it as it is.
+    journal.set(vcpu, "lpcr", { value: wordOf(0, value.lo & ILE.lo), known: ILE });
+    sharesCore(s, vcpu);
     return;
   }
   const inputs = {
@@ -340,4 +383,5 @@ function storeLpcr(s: DawrState, vcpu: Vcpu, register: "lpcr" | "lpcr64", value:
     wide: register === "lpcr64",
   };
   journal.set(vcpu, "lpcr", setLpcr(vcpu.lpcr, value, inputs));
+  sharesCore(s, vcpu);
 }

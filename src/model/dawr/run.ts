@@ -4,7 +4,7 @@ import type { RegistersCall, RunBeginCall, RunCall } from "../../operation/dawr/
 import { and, isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { CAP_12 } from "./capability-rules.js";
-import { refuses } from "./compat.js";
+import { learnKind, refuses } from "./compat.js";
 import { blur, HSM_10, HSM_12 } from "./host-hcall.js";
 import { INV_10, INV_11 } from "./invariants.js";
 import { HSM_14, ND_12 } from "./notes.js";
@@ -70,7 +70,8 @@ export function run(x: Trial, s: DawrState, call: RunCall): void {
   const withoutPapr = and(isHv, not(tri(vcpu.papr)));
   if (idle) {
     const learn = (refused: boolean): void => {
-      if (isHv === true) s.journal.set(vcpu, "papr", !refused);
+      if (isHv === true || refused) s.journal.set(vcpu, "papr", !refused);
+      if (refused || vcpu.papr === false) learnKind(s, vcpu.vm, refused ? "HV" : "PR");
     };
     if (refuses(x, withoutPapr, "EINVAL", [CAP_12], learn)) {
       exitLine(x, call);

@@ -2,8 +2,7 @@ import { isZero, type Word } from "../../event/word.js";
 import type { HostHcall } from "../../operation/dawr/call.js";
 import { and, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { breakpointAvailable, HSM_3, HSM_4, learnHost, power8Compatible, refuses } from "./compat.js";
-import { mayToggle } from "./initial.js";
+import { breakpointAvailable, HSM_3, HSM_4, learnHost, learnPower9, power8Compatible, refuses } from "./compat.js";
 import { rule } from "./profile.js";
 import { type DawrState, tri, type Vcpu } from "./state.js";
 import { equals, hasHyp } from "./words.js";
@@ -101,7 +100,7 @@ function setDawr(
   if (notCompatible(x, s, vcpu)) return;
   x.by(HSM_4);
   const learnDawr = (refused: boolean): void => {
-    if (!mayToggle(host)) learnHost(s, "dawr", !refused);
+    if (refused) learnPower9(s);
   };
   if (refuses(x, not(breakpointAvailable(host)), "H_P2", [HSM_4, own], learnDawr)) return;
   if (second !== undefined) {
@@ -135,6 +134,7 @@ function addressTranslation(x: Trial, s: DawrState, vcpu: Vcpu, mflags: Word): v
   }
   const erratum = and(and(tri(host.p9PrefetchBug), tri(vcpu.vm.radix)), equals(mflags, 3));
   const learn = (refused: boolean): void => {
+    if (refused) s.journal.set(vcpu.vm, "radix", true);
     if (vcpu.vm.radix === true) learnHost(s, "p9PrefetchBug", refused);
   };
   if (!refuses(x, erratum, FLAG, [HSM_8], learn)) x.fails(PUNT, HSM_8);

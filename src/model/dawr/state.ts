@@ -65,11 +65,22 @@ export class Vm {
   l1Ptcr: Known<boolean> = unknown;
   /** KVM_ENABLE_CAP calls on their way (ND-6). */
   enabling = 0;
+  /** Hcalls of which it is not known whether they are enabled are those of its kind by default, which is not known yet. */
+  defaults = false;
+  /** What KVM_CHECK_EXTENSION of the second DAWR answered (INV-12). */
+  answered: Known<boolean> = unknown;
   live = true;
 
   constructor(ref: VmRef) {
     this.ref = ref;
   }
+}
+
+/** The kind of a VM whose creation was not recorded: a module that is not there made none. */
+export function kindOf(host: Host): Known<VmKind> {
+  if (isKnown(host.vmKind)) return host.vmKind;
+  if (host.hvModule === false) return "PR";
+  return host.prModule === false ? "HV" : unknown;
 }
 
 export const registerNames = ["ciabr", "dawr0", "dawrx0", "dawr1", "dawrx1"] as const;
@@ -187,7 +198,7 @@ export class DawrState {
     const known = this.vms.get(ref.id);
     if (known !== undefined) return known;
     const vm = new Vm(ref);
-    vm.kind = this.host.vmKind;
+    vm.kind = kindOf(this.host);
     this.journal.add(this.vms, ref.id, vm);
     return vm;
   }

@@ -222,7 +222,11 @@ export class IoctlCalls {
     }
     const id = stale ? undefined : details.id;
     const value =
-      direction === "get" ? details.returned : target === "bad" ? undefined : this.sized(details.before, id);
+      direction === "get"
+        ? this.sized(details.returned, id)
+        : target === "bad"
+          ? undefined
+          : this.sized(details.before, id);
     const owner = vcpu === undefined ? undefined : this.files.owns(tid, vcpu.vm);
     this.emit(
       { kind: "kvm-one-reg", direction, vcpu, id, value, pointer, target, owner, ambiguous, contradiction },
