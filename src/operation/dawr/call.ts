@@ -65,6 +65,8 @@ export interface CapabilityCall extends Ioctl {
   /** What kvmhv_enable_dawr1 returned inside it, where that was recorded. */
   readonly hook: number | undefined;
   readonly hookEvent: Event | undefined;
+  /** Whether the caller is the process that made the VM: any request of another one is refused (CAP-3). */
+  readonly owner: boolean | undefined;
 }
 
 export interface EnableCapCall extends Ioctl {

@@ -147,6 +147,7 @@ export class IoctlCalls {
         number,
         hook: open.details.hook,
         hookEvent: open.details.hookEvent,
+        owner: on.kind === "vm" ? this.files.owns(tid, on.vm) : undefined,
         ambiguous,
         contradiction,
       },

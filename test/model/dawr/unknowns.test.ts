@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cpus, EINVAL, enableCap, hcall, hvHost, machine, oneReg, prHost, Trace } from "./trace.js";
+import { cpus, EINVAL, EIO, enableCap, hcall, hvHost, machine, oneReg, prHost, Trace } from "./trace.js";
 
 /** What is not known at first: an answer that only some states lead to leaves only these, and nothing is invented. */
 
@@ -226,8 +226,10 @@ describe("calls on a descriptor that is closed", () => {
   });
 
   it("another process gets EIO of any request of a VM (CAP-3)", async () => {
-    const trace = machine("1", true).ioctl(6, "2000ae03", "c2", "0xfffffffffffffffb");
-    expect(await broken(trace, p10)).toEqual([]);
-    expect(await broken(machine("1", true).ioctl(5, "2000ae03", "c2", "0xfffffffffffffffb"), p10)).toEqual([["FMT-2"]]);
+    const asked = (tid: number, fd: number): Trace =>
+      machine("1", true).on(tid, 1, `sys_ioctl(fd: ${fd}, cmd: 2000ae03, arg: c2)`).on(tid, 1, `sys_ioctl -> ${EIO}`);
+    expect(await broken(asked(300, 6), p10)).toEqual([]);
+    expect(await broken(asked(100, 6), p10)).toEqual([["FMT-2"]]);
+    expect(await broken(asked(300, 5), p10)).toEqual([["FMT-2"]]);
   });
 });
