@@ -96,7 +96,7 @@ export function programs(x: Trial, s: DawrState, place: GuestPlace, slot: number
     x.differsAt(place.event, "(3,3,0,0) first", "a watchpoint call", GUEST_1);
   } else if (kernel.stage === "big-endian") {
     x.differsAt(place.event, "(0,1,0,0) as the last call", "a watchpoint call", GUEST_7, ND_13);
-  } else if (kernel.stage === "kexec" && s.parameters.kexecTail === true) {
+  } else if (kernel.stage === "kexec" && s.parameters.kexecTail) {
     x.differsAt(place.event, "no watchpoint call behind (0,3,0,0)", "a watchpoint call", GUEST_7, ND_13);
   }
   goesOn(s, kernel);

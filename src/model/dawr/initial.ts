@@ -25,17 +25,12 @@ function isNewer(setting: Setting): boolean {
   return Number(match[1]) * 1000 + Number(match[2]) > 6001;
 }
 
-/** GUEST-7: 5.10 and 6.1 up to the end of 2023 send (0,3,0,0) first, 6.1.y from the middle of 2024 on behind all clears. */
-function kexecTail(release: string | undefined): boolean | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,4})/.exec(release ?? "");
-  if (match === null) return undefined;
-  const point = Number(match[3]);
-  if (match[1] === "5" && match[2] === "10") return false;
-  if (match[1] !== "6" || match[2] !== "1") return undefined;
-  return point < LAST_OF_2023 ? false : point >= MIDDLE_OF_2024 ? true : undefined;
+/** GUEST-7: 6.1.y sends (0,3,0,0) behind all clears from the middle of 2024 on; earlier ones, and 5.10, before them. */
+function kexecTail(release: string | undefined): boolean {
+  const match = /^6\.1\.(\d{1,4})/.exec(release ?? "");
+  return match !== null && Number(match[1]) >= MIDDLE_OF_2024;
 }
 
-const LAST_OF_2023 = 70;
 const MIDDLE_OF_2024 = 100;
 
 const cpuFlags = ["arch206", "arch207s", "arch300", "arch31", "dawr", "dawr1", "p9PrefetchBug"] as const;

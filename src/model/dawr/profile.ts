@@ -31,8 +31,8 @@ export interface DawrParameters {
   readonly newer: boolean;
   /** The recorded kernel may be one that prints clear bursts (K612-3): it is newer, or its release is not known. */
   readonly bursts: boolean;
-  /** A kexec of the recorded kernel sends (0,3,0,0) behind all clears (GUEST-7); undefined: its release does not tell. */
-  readonly kexecTail: boolean | undefined;
+  /** A kexec of the recorded kernel certainly sends (0,3,0,0) behind all clears (GUEST-7). */
+  readonly kexecTail: boolean;
 }
 
 /** What the release of the recorded kernel tells. */

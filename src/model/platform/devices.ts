@@ -132,14 +132,10 @@ export function isMsiIndex(s: PlatformState, device: Device, index: number): Tri
 /** The number of indexes was seen: what follows from it. */
 export function learnNumIrqs(s: PlatformState, device: Device, count: number): void {
   s.journal.set(device, "numIrqs", count);
-  if (!s.parameters.msi) {
-    s.journal.set(device, "wired", count);
-    return;
-  }
+  if (!s.parameters.msi) return;
   const wired = knownValue(device.wired);
   if (wired !== undefined) s.journal.set(device, "hasMsi", count === wired + 1);
   else if (device.hasMsi === true) s.journal.set(device, "wired", count - 1);
-  else if (device.hasMsi === false) s.journal.set(device, "wired", count);
 }
 
 /** The index was seen to be the MSI block, or a line. */
@@ -151,6 +147,5 @@ export function learnKind(s: PlatformState, device: Device, index: number, msi: 
     s.journal.set(device, "numIrqs", index + 1);
   } else if (knownValue(device.numIrqs) === index + 1) {
     s.journal.set(device, "hasMsi", false);
-    s.journal.set(device, "wired", index + 1);
   }
 }

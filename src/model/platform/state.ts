@@ -103,6 +103,7 @@ export class Device {
   /** The lowest indexes that were seen not to exist, of regions and of interrupts. */
   noRegion = NO_INDEX;
   noIrq = NO_INDEX;
+  /** How many lines there are before the MSI block, where there may be one. */
   wired: Known<number> = unknown;
   numIrqs: Known<number> = unknown;
   hasMsi: Known<boolean> = unknown;

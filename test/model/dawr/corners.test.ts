@@ -234,6 +234,18 @@ describe("registers", () => {
     }
   });
 
+  it("keep their values where a request that was not recorded failed (REG-3)", async () => {
+    for (const [result, fine] of [
+      ["0x0", true],
+      [EINVAL, false],
+    ] as const) {
+      const trace = oneReg(machine("1", true), { set: "0x1000", id: ids.dawr0 }, "0x0");
+      trace.ioctl(7, "8010aeac", "7fff00001000", result);
+      oneReg(trace, { id: ids.dawr0, read: "0x5000" }, "0x0");
+      expect([result, await verdict(trace, hv("p10"))]).toEqual([result, fine ? "conform" : "divergent"]);
+    }
+  });
+
   it("of a POWER7 hold H_SET_DABR as it was given (DABR-6)", async () => {
     for (const [id, read, fine] of [
       [ids.dabr, "0x10000007", true],

@@ -190,6 +190,29 @@ describe("EX-20 as the guest itself records it", () => {
     expect(findings(await inGuest(guestFacts.two, [ailOff, ciabrOff], { 0: "-55" }))).toEqual([]);
   });
 
+  it("(3,3,0,0) comes again while it is long busy or its answer is not known, and not when it has one (GUEST-1)", async () => {
+    const twice = async (answer: string): Promise<readonly (readonly string[])[]> =>
+      findings(await inGuest(guestFacts.two, [ailOn, ailOn], { 0: answer }));
+    expect(await twice("9900")).toEqual([]);
+    for (const answer of ["0", "-55"]) expect([answer, await twice(answer)]).toEqual([answer, [["GUEST-1"]]]);
+    // What user space answers is in no line of the host's (FMT-4).
+    for (const profile of profiles)
+      expect(findings(await onHost(profile, two, [firmware, ailOn, ailOn, little, watchA]))).toEqual([]);
+  });
+
+  it("(0,3,0,0) may be that of a first PR VM: then nothing is wrong behind it (GUEST-8)", async () => {
+    const trace = new Trace();
+    for (const [flags, res, v1, v2] of [ailOff, watchA]) {
+      trace.add(
+        `hset: (plpar_hcall_norets+0x8/0x48) op=0x31c flags=${flags} res=${res} v1=${v1} v2=${v2}`,
+        "hcall_entry: opcode=796",
+        "hcall_exit: opcode=796 retval=0",
+      );
+    }
+    const dawr = { cpu: { name: "POWER8", dawr1: false }, guest: "linux", view: "guest" };
+    expect(findings(await trace.checkCapture({ arch: "ppc64le", kernel: "6.1.192", facts: { dawr } }))).toEqual([]);
+  });
+
   it("probes of the kernel's own functions tell the order without the fact", async () => {
     const call = (name: string, answer = "0"): readonly string[] => [
       `${name}: (${name}+0xc/0xc0) a=0x0 b=0x0 c=0xfc00`,
@@ -282,6 +305,7 @@ describe("EX-20: guests without ISA 2.07, and a POWER9 without DAWR", () => {
     expect(findings(await inGuest(guest, [["xdabr", "0x0", "0x1"]]))).toEqual([]);
     expect(findings(await inGuest(guest, [["xdabr", "0x0", "0x0"]]))).toEqual([["GUEST-9"]]);
     expect(findings(await inGuest(guest, [["xdabr", "0x0", "0x7"]]))).toEqual([["GUEST-9"]]);
+    expect(findings(await inGuest(guest, [["xdabr", "0x0", "0x100000001"]]))).toEqual([["GUEST-9"]]);
     expect(findings(await inGuest(guest, [watchA]))).toEqual([["GUEST-9", "GUEST-6"]]);
   });
 

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { CONTAINER, DEVICE, GROUP, NAME, opened, type Result, Script, words } from "./script.js";
+import { BASE, DEVICE_FACTS, diverges, FACTS, type Facts, fitting, type Profile, V2, withDevice } from "./verdicts.js";
+
+/** Combinations that programs seldom make: requests about nothing, two groups, semaphores that are empty. */
+
+/** The counters of an eventfd that fit. */
+const fits = (make: (counter: number) => Script, profile: Profile = BASE, facts: Facts = FACTS): number[] =>
+  [0, 1, 2, 3].filter((counter) => !diverges(make(counter), profile, facts));
+
+const note = (text: string): string =>
+  `write(200</tmp/vfio-notes>, "vfio-note ${text}\\n", ${text.length + 11}) = ${text.length + 11}`;
+const again = 'openat(AT_FDCWD</>, "/dev/vfio/noiommu-1", O_RDWR|O_CLOEXEC) = 9</dev/vfio/noiommu-1>';
+const OTHER_GROUP = "9</dev/vfio/noiommu-1>";
+
+describe("a device that is not judged any more (5.3)", () => {
+  it("takes nothing of what is known of eventfds by requests that only read", () => {
+    const info = { before: words(16, 9, 9, 9) };
+    const make = (n: number): Script =>
+      opened().set(0x21, 1, 0, 1, [], 0).ioctl(DEVICE, "DEVICE_GET_INFO", info, 0).read(6, n);
+    expect(fits(make, V2)).toEqual([0]);
+  });
+});
+
+describe("VDEV-3: whether there is a reset function is not known", () => {
+  it("the open fails with its errno, or with EINVAL where there is none", () => {
+    const { hasReset: _, ...others } = DEVICE_FACTS;
+    const facts = withDevice({ ...others, resetResult: [0, "EIO"] });
+    const open = (result: Result): Script =>
+      new Script()
+        .free(`openat(AT_FDCWD</>, "/dev/vfio/vfio", O_RDWR|O_CLOEXEC) = ${CONTAINER}`)
+        .free(`openat(AT_FDCWD</>, "/dev/vfio/noiommu-0", O_RDWR|O_CLOEXEC) = ${GROUP}`)
+        .ioctl(GROUP, "GROUP_SET_CONTAINER", { before: words(3) }, 0)
+        .ioctl(CONTAINER, "SET_IOMMU", 8, 0)
+        .ioctl(GROUP, "GROUP_GET_DEVICE_FD", { before: NAME }, result);
+    expect(fitting(open, [5, "EIO", "EINVAL", "EBUSY"], V2, facts)).toEqual([5, "EIO", "EINVAL"]);
+  });
+});
+
+describe("two groups", () => {
+  it("a device is in one of them (VDEV-4)", () => {
+    const open = (result: Result): Script =>
+      opened()
+        .free(again)
+        .ioctl(OTHER_GROUP, "GROUP_SET_CONTAINER", { before: words(3) }, 0)
+        .ioctl(OTHER_GROUP, "GROUP_GET_DEVICE_FD", { before: NAME }, result);
+    expect(fitting(open, [11, "ENODEV"], BASE, FACTS)).toEqual(["ENODEV"]);
+  });
+
+  it("into which of two containers one went was not recorded (VDEV-15)", () => {
+    const second = "8</dev/vfio/vfio>";
+    const joined = (containers: readonly string[]): Script => {
+      const script = new Script();
+      for (const one of containers) script.free(`openat(AT_FDCWD</>, "/dev/vfio/vfio", O_RDWR|O_CLOEXEC) = ${one}`);
+      return script
+        .free(`openat(AT_FDCWD</>, "/dev/vfio/noiommu-0", O_RDWR|O_CLOEXEC) = ${GROUP}`)
+        .call(`ioctl(${GROUP}, VFIO_GROUP_SET_CONTAINER, 0xffffee3c2240)`, 0);
+    };
+    const set = (containers: readonly string[], fd: string): readonly Result[] =>
+      fitting((result) => joined(containers).ioctl(fd, "SET_IOMMU", 8, result), [0, "EINVAL"], BASE, FACTS);
+    expect(set([CONTAINER], CONTAINER)).toEqual([0]);
+    for (const fd of [CONTAINER, second]) expect([fd, set([CONTAINER, second], fd)]).toEqual([fd, [0, "EINVAL"]]);
+  });
+});
+
+describe("the MSI block", () => {
+  const block = (): Script => opened().set(0x24, 2, 0, 2, [6, 7], 0);
+
+  it("a range of no vector asks the kernel for no interrupt (VMSI-5)", () => {
+    const make = (result: Result): Script => block().set(0x24, 2, 1, 0, [], result);
+    expect(fitting(make, [0, "EBUSY", "EIO", "EINVAL"], V2, FACTS)).toEqual([0]);
+  });
+
+  it("vectors may be short although there are enough, and then none was armed (VMSI-4, section 5.1)", () => {
+    const facts = withDevice({ ...DEVICE_FACTS, hasMsiDomain: true, msiAvailable: 32 });
+    const make = (result: Result): Script => opened().set(0x24, 2, 3, 0, [], result);
+    expect(fitting(make, [0, "EINVAL", "ENOSPC", "ENOMEM", "EIO"], V2, facts)).toEqual(["EINVAL", "ENOSPC", "ENOMEM"]);
+  });
+
+  it("ENOMEM leaves the trigger that was there, or none, also the second time (VMSI-6)", () => {
+    const short = (script: Script): Script => script.set(0x24, 2, 0, 1, [8], "ENOMEM");
+    const loop = (script: Script): Script => script.set(0x21, 2, 0, 2, [], 0);
+    for (const make of [(): Script => loop(short(block())), (): Script => loop(short(short(block())))]) {
+      expect([6, 7, 8].map((fd) => fits((n) => make().read(fd, n), V2))).toEqual([[0, 1], [1], [0]]);
+    }
+  });
+});
+
+describe("DEVICE_FEATURE (VDEV-10a)", () => {
+  it.each([
+    [0x30000, ["EINVAL"]],
+    [0x70000, ["ENOTTY"]],
+    [0x50000, ["ENOTTY"]],
+    [0x80000, ["EINVAL"]],
+  ])("flags %i", (flags, expected) => {
+    const make = (result: Result): Script =>
+      opened().ioctl(DEVICE, "DEVICE_FEATURE", { before: words(8, flags) }, result);
+    expect(fitting(make, [0, "EINVAL", "ENOTTY"], BASE, FACTS)).toEqual(expected);
+  });
+});
+
+describe("eventfds", () => {
+  it("of an empty semaphore nothing can be taken (VMASK-8)", () => {
+    const make = (n: number): Script =>
+      opened()
+        .eventfd(9, "EFD_SEMAPHORE|EFD_CLOEXEC|EFD_NONBLOCK")
+        .set(0x0c, 0, 0, 1, [9], 0)
+        .set(0x0c, 0, 0, 1, [-1], 0)
+        .write(9, 1)
+        .read(9, n);
+    expect(fits(make)).toEqual([1]);
+  });
+
+  it("that may be signalled may mask a line at the install, and leave a masked one masked (VMASK-6)", () => {
+    // Line 1 may signal 7 at any time.
+    const make = (masked: boolean, n: number): Script => {
+      const script = opened().free(note("env hw=active")).set(0x24, 1, 0, 1, [7], 0);
+      if (masked) script.set(0x09, 0, 0, 1, [], 0);
+      return script.set(0x0c, 0, 0, 1, [7], 0).set(0x24, 0, 0, 1, [6], 0).set(0x21, 0, 0, 1, [], 0).read(6, n);
+    };
+    expect(fits((n) => make(true, n))).toEqual([0]);
+    expect(fits((n) => make(false, n))).toEqual([0, 1]);
+  });
+
+  it("a device that is closed signals none, whatever was set on it (5.2)", () => {
+    const make = (n: number): Script =>
+      opened()
+        .free(`ioctl(${DEVICE}, VFIO_DEVICE_SET_IRQS, 0xffffee3c2240) = 0`)
+        .close(DEVICE)
+        .free(note("env hw=active"))
+        .read(6, 0)
+        .write(6, 2)
+        .read(6, n);
+    expect(fits(make)).toEqual([2]);
+  });
+});
