@@ -144,6 +144,18 @@ describe.each(profiles)("EX-20 as the hypervisor sees it, %s", (profile) => {
   });
 });
 
+describe("EX-20: a guest with a second vCPU that makes no hcall", () => {
+  it("starts again: of the first one's slots nothing is known (GUEST-1, INV-16)", async () => {
+    const trace = machine("1", true).ioctl(6, "2000ae41", "1", "0x8");
+    for (const call of [...booted, watchA, ...booted, ["0x0", "0x2", B, "0x73"] as const]) {
+      const code = codeOf(call, "linux-6.1");
+      if (call[0] === "dabr") hcall(trace, "H_SET_DABR", [call[1]], code);
+      else hcall(trace, "H_SET_MODE", call, code);
+    }
+    expect(findings(await trace.check("linux-6.1", { ...cpus.p10, ...hvHost, "dawr.guest": "linux" }))).toEqual([]);
+  });
+});
+
 const guestFacts = {
   one: { "dawr.cpu.name": "POWER8", "dawr.cpu.dawr1": "false" },
   two: { "dawr.cpu.name": "POWER10", "dawr.cpu.dawr1": "true" },
