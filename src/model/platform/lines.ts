@@ -73,7 +73,6 @@ export function resetLine(s: PlatformState, line: Line): void {
   journal.set(line, "maskFd", null);
   journal.set(line, "unmaskFd", null);
   journal.set(line, "upset", false);
-  journal.set(line, "shutOff", false);
 }
 
 /** Whether the line is a level line: maskable and automasked (VIRQ-2). */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { oneOf } from "../../../src/model/core/known.js";
+import { oneOf, unknown } from "../../../src/model/core/known.js";
+import { leaveIfUnused } from "../../../src/model/platform/groups.js";
 import { platformModel } from "../../../src/model/platform/model.js";
-import { Device, Eventfd, Line, Vector } from "../../../src/model/platform/state.js";
+import { Container, Device, DeviceFile, Eventfd, Group, Line, Vector } from "../../../src/model/platform/state.js";
 import { everyFieldOf } from "../touched.js";
 import { judge } from "./judge.js";
 import { DEVICE, opened } from "./script.js";
@@ -114,7 +115,9 @@ describe("states of the model", () => {
     vector.trigger = eventfd;
     device.msi.vectors = [vector];
     device.msi.configured = true;
+    state.files.set(5, new DeviceFile(5, device));
     const copy = platformModel.clone(state);
+    expect(copy.files.get(5)?.device).toBe(copy.devices.get("d.test"));
     const twin = copy.devices.get("d.test")?.msi.vectors?.[0];
     expect(twin?.trigger).toBe(copy.eventfds.get(1));
     expect(twin?.trigger).not.toBe(eventfd);
@@ -123,6 +126,15 @@ describe("states of the model", () => {
     twin.trigger = null;
     expect(vector.trigger).toBe(eventfd);
     expect(platformModel.fingerprint(copy)).not.toBe(platformModel.fingerprint(state));
+  });
+
+  it("a group that is left may have been in a container: what that one has is not known then (VDEV-15)", () => {
+    const state = platformModel.initial(setting);
+    const container = Object.assign(new Container(1), { groups: 1, iommu: 8 });
+    const group = new Group("noiommu-0");
+    Object.assign(group, { released: true, devices: 0, container: oneOf([container, null]) });
+    leaveIfUnused(state, group);
+    expect([group.container, group.opened, container.groups, container.iommu]).toEqual([null, false, unknown, unknown]);
   });
 
   it("invariants are broken by what no call can lead to, and by nothing else", () => {
