@@ -144,6 +144,20 @@ describe("HSM-11: what answers a guest's H_SET_MODE", () => {
   });
 });
 
+describe("NEST-16: what QEMU answers to H_ENTER_NESTED", () => {
+  it.each([
+    ["0", "conform"],
+    ["3328", "conform"],
+    ["-2", "conform"],
+    ["-64", "divergent"],
+    ["-1", "divergent"],
+    ["16", "divergent"],
+    ["6176", "divergent"],
+  ])("%s: %s", async (value, expected) => {
+    expect(await verdict(call(new Trace(), 0xf804, undefined, value), { ...cpus.p10, ...tcg })).toBe(expected);
+  });
+});
+
 describe("INV-14: bits above the low half of DAWRX", () => {
   const facts = { ...cpus.p10, "dawr.cpu.dawr1": "true" };
 
