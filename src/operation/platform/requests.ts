@@ -58,6 +58,8 @@ export interface Request {
   readonly name: string;
   /** The operation that it is, put together once: it is counted by this name. */
   readonly operation: string;
+  /** It ties an eventfd to something that signals or reads it without a trace: a VM, a virtqueue. */
+  readonly exposes: boolean;
   /** The virtual file system answers it for every file (FIOCLEX, FIONBIO ...). */
   readonly generic: boolean;
 }
@@ -107,7 +109,17 @@ function parse(text: string): Request {
 }
 
 function request(number: number, name: string, generic: boolean): Request {
-  return { number, name, operation: `ioctl ${name}`, generic };
+  return { number, name, operation: `ioctl ${name}`, exposes: number < 0 && exposes(name), generic };
+}
+
+const EXPOSING = ["KVM_IRQFD", "KVM_IOEVENTFD", "VHOST_SET_VRING_"];
+/** Type and number of these, and of the three of VHOST that take an eventfd. */
+const EXPOSING_CODES: ReadonlySet<number> = new Set([0xae76, 0xae79, 0xaf20, 0xaf21, 0xaf22]);
+
+function exposes(name: string): boolean {
+  const code = name.startsWith("_IOC(") ? codeOf(name) : numberOf(name);
+  if (code !== undefined && EXPOSING_CODES.has(code % 0x10000)) return true;
+  return EXPOSING.some((one) => name.includes(one));
 }
 
 /** Name of a canonical number, for lines that give only the number. */

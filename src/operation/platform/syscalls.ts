@@ -163,7 +163,7 @@ export class SyscallDecoder {
     const request = requestOf(event.args[1] ?? "");
     const target = this.descriptors.meaningOfArgument(event.args[0], task);
     if (target.kind === "container" || target.kind === "group" || target.kind === "device") this.vfioSeen = true;
-    else if (request.number < 0 || !this.vfioSeen) return this.foreignIoctl(event, task, request);
+    else if (request.number < 0 || !this.vfioSeen) return this.foreignIoctl(task, request);
     if (request.generic) return undefined;
     const value = addressOf(event.args[2]);
     const argument = argumentOf(request, value, note);
@@ -198,13 +198,8 @@ export class SyscallDecoder {
   }
 
   /** A request of another family: KVM can tie an eventfd to an interrupt or an address, and then signals or reads it. */
-  private foreignIoctl(event: SyscallEvent, task: PlatformTask, request: Request): DecodedCall | undefined {
-    const exposes =
-      request.name.startsWith("KVM_IRQFD") ||
-      request.name.startsWith("KVM_IOEVENTFD") ||
-      request.name.startsWith("VHOST_SET_VRING") ||
-      event.args[1]?.includes("KVM_IRQFD") === true;
-    return exposes ? this.exposed(task, request.name) : undefined;
+  private foreignIoctl(task: PlatformTask, request: Request): DecodedCall | undefined {
+    return request.exposes ? this.exposed(task, request.name) : undefined;
   }
 
   private descriptorsIn(request: Request, argument: Argument, task: PlatformTask): readonly Meaning[] {
