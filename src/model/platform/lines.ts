@@ -113,10 +113,10 @@ export function maskOrNot(s: PlatformState, line: Line, depth = 0): void {
 }
 
 /**
- * A reset of the device may raise or drop its lines (VDEV-9), also those that the program tells of. Where hardware is silent
- * no device does so.
+ * A reset of the device, or a write to its registers, may raise or drop its lines (VDEV-9, 3.3), also those that the program
+ * tells of. Where hardware is declared silent no device does so.
  */
-export function afterReset(s: PlatformState, line: Line): void {
+export function mayChange(s: PlatformState, line: Line): void {
   if (!line.noted || s.machine.declaredSilent) return;
   const level = isLevel(line);
   if (level !== true) {

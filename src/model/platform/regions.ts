@@ -4,9 +4,10 @@ import { not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { deviceOf, regionExists, taint, tainted } from "./devices.js";
 import { regionOf } from "./info.js";
+import { mayChange } from "./lines.js";
 import { platformRule } from "./profile.js";
 import { endSilence } from "./silence.js";
-import type { PlatformState } from "./state.js";
+import type { Device, PlatformState } from "./state.js";
 
 export const VDEV_11 = platformRule(
   "VDEV-11",
@@ -36,7 +37,7 @@ export function accessRegion(x: Trial, s: PlatformState, call: PlatformCall & { 
   if (x.refuse(not(regionExists(device, index)), "EINVAL", rule)) return;
   const region = regionOf(device, index);
   if (region === undefined) {
-    unknownRegion(x, s, call);
+    unknownRegion(x, s, call, device);
     return;
   }
   const needed = call.write ? REGION_FLAG.WRITE : REGION_FLAG.READ;
@@ -57,20 +58,31 @@ export function accessRegion(x: Trial, s: PlatformState, call: PlatformCall & { 
   }
   const bad: Tri = count === 0 ? false : (call.badBuffer ?? "unknown");
   if (x.refuse(bad, "EFAULT", rule)) {
-    if (call.write) endSilence(s);
+    if (call.write) written(s, device);
     return;
   }
   x.returns(Math.min(count, region.size - offset), rule);
-  if (call.write && count > 0) endSilence(s);
+  if (call.write && count > 0) written(s, device);
 }
 
-function unknownRegion(x: Trial, s: PlatformState, call: PlatformCall & { kind: "region-access" }): void {
+/** The device's registers were written: its lines may have changed. */
+function written(s: PlatformState, device: Device): void {
+  endSilence(s);
+  for (const line of device.lines.values()) mayChange(s, line);
+}
+
+function unknownRegion(
+  x: Trial,
+  s: PlatformState,
+  call: PlatformCall & { kind: "region-access" },
+  device: Device,
+): void {
   const { result } = x.operation;
   const rule = call.write ? VDEV_12 : VDEV_11;
   x.cannotCheck("the size and the flags of the region are not known");
   if (result.kind === "error") x.fails(["EINVAL", "EFAULT", "ENOMEM"], rule);
   else if (result.kind === "value" && result.value > call.count) x.returns(call.count, rule);
-  if (call.write) endSilence(s);
+  if (call.write) written(s, device);
 }
 
 export function mapRegion(x: Trial, s: PlatformState, call: PlatformCall & { kind: "region-map" }): void {

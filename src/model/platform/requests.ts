@@ -6,7 +6,7 @@ import { unchanged } from "./argument.js";
 import { deviceOf, tainted } from "./devices.js";
 import { containerIoctl, groupIoctl } from "./groups.js";
 import { deviceFeature, getInfo, getIrqInfo, getRegionInfo } from "./info.js";
-import { afterReset } from "./lines.js";
+import { mayChange } from "./lines.js";
 import { NOT_BY_RESET } from "./open.js";
 import { platformRule } from "./profile.js";
 import { forgetDevice, setIrqs } from "./set-irqs.js";
@@ -61,7 +61,9 @@ function deviceIoctl(x: Trial, s: PlatformState, call: VfioIoctl, device: Device
     return;
   }
   // Argument notes are written by programs that test platform devices (3.3).
-  const noted = call.argument.kind === "bytes" && call.argument.mapped !== undefined;
+  const { argument } = call;
+  // So do those of the probe set_irqs: it sits in their driver.
+  const noted = argument.kind === "header" || (argument.kind === "bytes" && argument.mapped !== undefined);
   if (noted && !isKnown(device.platform)) s.journal.set(device, "platform", true);
   if (device.platform !== true) {
     x.cannotCheck(
@@ -111,7 +113,7 @@ function hung(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): void
 function reset(x: Trial, s: PlatformState, device: Device): void {
   const { result } = x.operation;
   if (x.refuse(not(is(device.hasReset, true)), "EINVAL", VDEV_9)) return;
-  for (const line of device.lines.values()) afterReset(s, line);
+  for (const line of device.lines.values()) mayChange(s, line);
   const known = device.resetResult;
   if (isKnown(known)) {
     if (known === 0) x.returns(0, VDEV_9);

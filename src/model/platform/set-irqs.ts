@@ -151,7 +151,12 @@ function headerRefused(x: Trial, s: PlatformState, device: Device, header: Heade
 
 /** VSET-3. */
 function inRange(s: PlatformState, device: Device, index: number, start: number, count: number): Tri {
-  if (!s.parameters.msi) return within(knownValue(device.numIrqs), start, count);
+  if (!s.parameters.msi) {
+    const limit = knownValue(device.numIrqs);
+    if (limit !== undefined) return within(limit, start, count);
+    // The addressed index exists: no smaller range is refused.
+    return within(index + 1, start, count) === true ? true : "unknown";
+  }
   const msi = isMsiIndex(s, device, index);
   if (msi === false) return within(1, start, count);
   const ofBlock = within(knownValue(device.msiCount), start, count);

@@ -4,7 +4,18 @@ import { is, isKnown, not, oneOf, type Tri, Unknown, unknown } from "../core/kno
 import type { Trial } from "../core/trial.js";
 import { taint } from "./devices.js";
 import { eventfdOf, maybeSignalSlot, signalled, signalSlot, take } from "./eventfds.js";
-import { deliver, HARDWARE, isLevel, mask, maskOrNot, settleWithMask, unmask, VMASK_3, VMASK_4 } from "./lines.js";
+import {
+  deliver,
+  HARDWARE,
+  isLevel,
+  mask,
+  maskOrNot,
+  mayFire,
+  settleWithMask,
+  unmask,
+  VMASK_3,
+  VMASK_4,
+} from "./lines.js";
 import { platformRule } from "./profile.js";
 import { type SetIrqs, VSET_13 } from "./set-irqs.js";
 import type { Device, Eventfd, Line, PlatformState } from "./state.js";
@@ -178,7 +189,7 @@ function armed(x: Trial, s: PlatformState, device: Device, line: Line): void {
     s.journal.set(line, "pendingEdge", false);
     maybeSignalSlot(s, line.trigger, 1n);
   }
-  const fires = line.upset && line.asserted !== false && line.masked !== true;
+  const fires = line.upset && (line.asserted !== false || mayFire(s, line)) && line.masked !== true;
   deliver(s, x, device, line);
   if (fires) s.journal.set(line, "shutOff", true);
   s.journal.set(line, "upset", false);
@@ -189,7 +200,7 @@ function loopback(x: Trial, s: PlatformState, device: Device, line: Line): void 
   const level = x.either(isLevel(line));
   // That hardware may just have masked the line makes no difference: one signal comes either way.
   const masked = level && x.either(is(line.masked, true));
-  if (s.parameters.msi && !masked && x.either(is(line.trigger, null))) {
+  if (s.parameters.msi && !masked && x.either(withoutTrigger(x, line))) {
     taint(s, device, VSET_12, `a loopback on line ${line.index} without trigger dereferences a null pointer`);
     return;
   }
@@ -205,6 +216,12 @@ function loopback(x: Trial, s: PlatformState, device: Device, line: Line): void 
   s.journal.set(line, "masked", true);
   if (line.trigger !== null && (line.unmaskFd === line.trigger || line.maskFd === line.trigger)) x.by(VMASK_11);
   signalSlot(s, x, line.trigger);
+}
+
+/** Whether the line has no trigger: where it may have none, a call that came back did not crash. */
+function withoutTrigger(x: Trial, line: Line): Tri {
+  const none = is(line.trigger, null);
+  return none === "unknown" && x.operation.result.kind !== "unknown" ? false : none;
 }
 
 /** MASK and UNMASK on a wired line (4.4). */

@@ -74,7 +74,7 @@ describe("a line that the program tells of, while the device is closed (3.3, VDE
     expect(fits(before, one)).toEqual([0, 1]);
   });
 
-  it("may be changed by a reset of the device (VDEV-9)", () => {
+  it("may be changed by a reset of the device, or a write to its registers (VDEV-9)", () => {
     const reset = (script: Script): Script => script.ioctl(DEVICE, "DEVICE_RESET", 0, 0);
     const unmask = (script: Script): Script => script.set(0x11, 0, 0, 1, [], 0);
     expect(fits((n) => unmask(asserted()).read(6, n), one)).toEqual([1]);
@@ -86,6 +86,8 @@ describe("a line that the program tells of, while the device is closed (3.3, VDE
     const edge = (): Script => arm(opened(), 6, 1).hardware("index=1 state=pulse").read(6, 1);
     expect(fits((n) => edge().read(6, n), one)).toEqual([0]);
     expect(fits((n) => reset(edge()).read(6, n), one)).toEqual([0, 1]);
+    const write = (script: Script): Script => script.call(`pwrite64(${DEVICE}, "\\1\\0\\0\\0", 4, 0)`, 4);
+    expect(fits((n) => unmask(write(asserted())).read(6, n), one)).toEqual([0, 1]);
     // Nothing was told of: then the hardware is silent.
     expect(fits((n) => reset(arm(opened(), 6)).read(6, n), one)).toEqual([0]);
   });
@@ -143,6 +145,41 @@ describe("reads and writes in pieces", () => {
   });
 });
 
+describe("eventfds that KVM or a virtqueue uses", () => {
+  it.each(["KVM_IRQFD", "0x4020ae76", "0x8040ae79", "_IOC(_IOC_WRITE, 0xaf, 0x21, 0x8)"])(
+    "by %s have any counter",
+    (request) => {
+      const use = opened().free(`ioctl(20<anon_inode:kvm-vm>, ${request}, 0xffffee3c2240) = 0`).read(6, 3);
+      expect(judge(use.lines, BASE, FACTS).divergent).toEqual([]);
+      const other = opened().free("ioctl(20<anon_inode:kvm-vm>, 0xae80, 0) = 0").read(6, 3);
+      expect(judge(other.lines, BASE, FACTS).divergent).toHaveLength(1);
+    },
+  );
+});
+
+describe("a loopback of a line that may have no trigger (VSET-12, postings)", () => {
+  const maybe = (): Script => arm(opened(), 6).set(0x24, 0, 0, 1, [7], "ENOMEM");
+
+  it("did not crash where it came back", () => {
+    const script = maybe().set(0x21, 0, 0, 1, [], 0).set(0x09, 1, 0, 1, [], 0);
+    const { divergent, defects } = judge(script.lines, V2, FACTS);
+    expect([divergent.map(({ rules }) => rules.join()), defects]).toEqual([["VMASK-1"], []]);
+    const none = opened().set(0x21, 0, 0, 1, [], 0).set(0x09, 1, 0, 1, [], 0);
+    expect(judge(none.lines, V2, FACTS).defects).toEqual(["platform/VSET-12"]);
+  });
+});
+
+describe("a line that was shut off unseen (5.2, postings)", () => {
+  it("may miss what the program tells of", () => {
+    const note = "vfio-note env hw=active";
+    const active = (): Script => opened().free(`write(200</tmp/vfio-notes>, "${note}\\n", 24) = 24`);
+    const upset = (script: Script): Script =>
+      arm(script.set(0x09, 0, 0, 1, [], 0).set(0x11, 0, 0, 1, [], 0), 6).hardware("index=0 state=assert");
+    expect(fits((n) => upset(active()).read(6, n), FACTS, V2)).toContain(0);
+    expect(fits((n) => arm(active(), 6).hardware("index=0 state=assert").read(6, n))).not.toContain(0);
+  });
+});
+
 describe("binding anew (VDEV-1)", () => {
   it("may give the device another group", () => {
     const driver = (file: string): string => `/sys/bus/platform/drivers/vfio-platform/${file}`;
@@ -178,6 +215,17 @@ describe("the probes of vfio_platform_ioctl and vfio_platform_set_irqs_ioctl tog
     expect(verdict(...both(0, 0))).toBe("checked");
     expect(verdict(...both(1, 0), ...both(0, 0))).toBe("checked");
     expect(verdict(...both(0, -22))).toBe("divergent");
+  });
+
+  it("tell that the device is one of the platform bus", () => {
+    const call = (flags: number, rc: number): readonly string[] => [
+      `set_irqs: flags=0x${flags.toString(16)} index=0 start=0 count=1`,
+      `set_irqs_out: rc=${rc}`,
+    ];
+    const bare = (...texts: readonly string[]): string | undefined =>
+      judgeProbes(texts, BASE, {}).verdicts.at(-1)?.verdict;
+    expect(bare(...call(0x01, 0))).toBe("divergent");
+    expect(bare(...call(0x01, -25))).toBe("checked");
   });
 
   it("show memory that the kernel may not be able to read further, or to write", () => {
@@ -260,6 +308,15 @@ describe("what an answer excludes is not accepted later", () => {
     expect(fitting(again, [0, "EBUSY", "EBADF"], V2, lines)).toEqual([0]);
     const first = (result: Result): Script => opened().set(0x24, 0, 0, 1, [7], result);
     expect(fitting(first, [0, "EBUSY"], V2, lines)).toEqual([0, "EBUSY"]);
+  });
+
+  it("an index that exists allows the range up to its own number (VSET-3)", () => {
+    const again =
+      (start: number, count: number): ((result: Result) => Script) =>
+      (result) =>
+        arm(opened().irqInfo(0, 16, 7, 1), 6).set(0x21, 0, start, count, [], result);
+    expect(fitting(again(0, 1), [0, "EINVAL"], BASE, {})).toEqual([0]);
+    expect(fitting(again(1, 0), [0, "EINVAL"], BASE, {})).toEqual([0, "EINVAL"]);
   });
 
   it("a line that may be refused is refused with an errno of the facts", () => {
