@@ -147,7 +147,7 @@ export function getInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
   if (x.operation.result.kind !== "value") return;
   const flags = wordAfter(call, 4);
   if (flags !== undefined) learnDevice(s, device, flags);
-  const regions = learned(knownValue(device.numRegions), wordAfter(call, 8), (count) =>
+  const regions = learned(numRegions(device, wordAfter(call, 8)), wordAfter(call, 8), (count) =>
     s.journal.set(device, "numRegions", count),
   );
   const indexes = numIrqs(device, wordAfter(call, 12));
@@ -162,14 +162,35 @@ export function getInfo(x: Trial, s: PlatformState, call: VfioIoctl, device: Dev
   ]);
 }
 
+/** The number of regions that the answer must have: it lies between those that were seen and those that are not there. */
+function numRegions(device: Device, observed: number | undefined): number | undefined {
+  const known = knownValue(device.numRegions);
+  return known ?? bounded(observed, 1 + Math.max(-1, ...device.regions.keys()), device.noRegion);
+}
+
+/** The nearest bound of a number that lies outside of them; undefined for one that is possible. */
+function bounded(observed: number | undefined, least: number, most: number): number | undefined {
+  if (observed === undefined || (observed >= least && observed <= most)) return undefined;
+  return observed < least ? least : most;
+}
+
 /** The number of indexes that the answer must have: where only a few are possible, one of them. */
 function numIrqs(device: Device, observed: number | undefined): number | undefined {
   const known = knownValue(device.numIrqs);
   if (known !== undefined || observed === undefined) return known;
+  const outside = bounded(observed, leastIrqs(device), device.noIrq);
+  if (outside !== undefined) return outside;
   if (below(observed, device.numIrqs) === "unknown" || isKnown(device.numIrqs)) return undefined;
   const { numIrqs: possible } = device;
   if (!("values" in possible)) return undefined;
   return possible.values.includes(observed) ? undefined : possible.values[0];
+}
+
+/** Indexes that were seen to be there, and those before them. */
+function leastIrqs(device: Device): number {
+  let least = device.hasMsi === true ? 1 : 0;
+  for (const line of device.lines.values()) if (isKnown(line.flags)) least = Math.max(least, line.index + 1);
+  return least;
 }
 
 function learnDevice(s: PlatformState, device: Device, flags: number): void {

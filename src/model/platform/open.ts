@@ -155,8 +155,10 @@ function firstOpen(x: Trial, s: PlatformState, device: Device): boolean {
  * be bound where none is required (VDEV-1): that it is there outweighs a fact about the module.
  */
 function resetRequired(s: PlatformState, device: Device): Known<boolean> {
-  if (device.bus === "amba") return true;
-  return device.hasReset === false ? unknown : s.machine.resetRequired;
+  const amba = is(device.bus, "amba");
+  if (amba === true) return true;
+  const { resetRequired } = s.machine;
+  return device.hasReset === false || (amba === "unknown" && resetRequired !== true) ? unknown : resetRequired;
 }
 
 /** VDEV-3. */

@@ -112,7 +112,10 @@ function hung(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): void
 
 function reset(x: Trial, s: PlatformState, device: Device): void {
   const { result } = x.operation;
-  if (x.refuse(not(is(device.hasReset, true)), "EINVAL", VDEV_9)) return;
+  const { hasReset } = device;
+  const none = x.refuse(not(is(hasReset, true)), "EINVAL", VDEV_9);
+  if (!isKnown(hasReset)) s.journal.set(device, "hasReset", !none);
+  if (none) return;
   for (const line of device.lines.values()) mayChange(s, line);
   const known = device.resetResult;
   if (isKnown(known)) {

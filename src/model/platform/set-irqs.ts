@@ -4,7 +4,7 @@ import { isKnown, knownValue, not, oneOf, type Tri, Unknown } from "../core/know
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { readable, shortage, unchanged, VDEV_14 } from "./argument.js";
-import { indexExists, isMsiIndex } from "./devices.js";
+import { indexExists, isMsiIndex, learnKind } from "./devices.js";
 import { forgetCounter } from "./eventfds.js";
 import { forgetLine, lineOf } from "./lines.js";
 import { forgetMsi, msiTrigger, VMSI_1 } from "./msi.js";
@@ -123,7 +123,10 @@ function decide(x: Trial, s: PlatformState, call: VfioIoctl, device: Device): vo
   }
   const set = dataOf(call, flags, index, start, count);
   const msi = isMsiIndex(s, device, index);
-  if (x.either(msi)) msiAction(x, s, device, set);
+  const block = x.either(msi);
+  // What only one of them answers tells which it is.
+  if (msi === "unknown") learnKind(s, device, index, block);
+  if (block) msiAction(x, s, device, set);
   else wiredAction(x, s, device, lineOf(s, device, index), set);
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { judge, judgeProbes, LOST } from "./judge.js";
 import { CONTAINER, DEVICE, GROUP, NAME, opened, type Result, Script, words } from "./script.js";
-import { BASE, DEVICE_FACTS, diverges, FACTS, type Facts, fitting, MACHINE, V2, withDevice } from "./verdicts.js";
+import { BASE, DEVICE_FACTS, diverges, FACTS, type Facts, fitting, V2, withDevice } from "./verdicts.js";
 
 /** What happens beside the recorded calls of the device: other files, other devices, its hardware while it is closed or reset. */
 
@@ -297,70 +297,5 @@ describe("the later posting (V3-2)", () => {
     const twice = info(16);
     twice.ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before: words(16, 9, 2, 9), after: words(36, 0x11, 2, 17) }, 0);
     expect(judge(twice.lines, "platform-msi-rfc-v3", FACTS).divergent).toHaveLength(1);
-  });
-});
-
-describe("what an answer excludes is not accepted later", () => {
-  const lines = withDevice({ bus: "platform", hasMsiDomain: false }, MACHINE);
-
-  it("a line that was armed can be requested (VSET-10, postings)", () => {
-    const again = (result: Result): Script => arm(opened(), 6).set(0x24, 0, 0, 1, [7], result);
-    expect(fitting(again, [0, "EBUSY", "EBADF"], V2, lines)).toEqual([0]);
-    const first = (result: Result): Script => opened().set(0x24, 0, 0, 1, [7], result);
-    expect(fitting(first, [0, "EBUSY"], V2, lines)).toEqual([0, "EBUSY"]);
-  });
-
-  it("an index that exists allows the range up to its own number (VSET-3)", () => {
-    const again =
-      (start: number, count: number): ((result: Result) => Script) =>
-      (result) =>
-        arm(opened().irqInfo(0, 16, 7, 1), 6).set(0x21, 0, start, count, [], result);
-    expect(fitting(again(0, 1), [0, "EINVAL"], BASE, {})).toEqual([0]);
-    expect(fitting(again(1, 0), [0, "EINVAL"], BASE, {})).toEqual([0, "EINVAL"]);
-  });
-
-  it("a line that may be refused is refused with an errno of the facts", () => {
-    const several = withDevice({ ...DEVICE_FACTS, wired: [{ trigger: "level", requestError: [0, "EBUSY"] }] });
-    const make = (result: Result): Script => opened().set(0x24, 0, 0, 1, [6], result);
-    expect(fitting(make, [0, "EBUSY", "EIO", "ENODEV"], V2, several)).toEqual([0, "EBUSY"]);
-  });
-
-  it("a line that cannot be masked never can (VMASK-1)", () => {
-    const masked = (result: Result): Script =>
-      opened()
-        .ioctl(DEVICE, "DEVICE_GET_INFO", { before: words(16, 9, 9, 9), after: words(16, 5, 1, 2) }, 0)
-        .set(0x24, 1, 0, 1, [6], 0)
-        .set(0x09, 1, 0, 1, [], "EINVAL")
-        .set(0x11, 1, 0, 1, [], result);
-    expect(fitting(masked, [0, "EINVAL"], BASE, {})).toEqual(["EINVAL"]);
-  });
-
-  it("an index that does not exist never does, nor one behind it (INV-1, VIRQ-1, VDEV-8)", () => {
-    const irq = (index: number, result: Result): Script => {
-      const before = words(16, 9, index, 9);
-      const script = opened().ioctl(DEVICE, "DEVICE_GET_IRQ_INFO", { before: words(16, 9, 2, 9) }, "EINVAL");
-      return script.ioctl(
-        DEVICE,
-        "DEVICE_GET_IRQ_INFO",
-        { before, after: result === 0 ? words(16, 7, index, 1) : before },
-        result,
-      );
-    };
-    expect([1, 2, 3].map((index) => fitting((result) => irq(index, result), [0, "EINVAL"], BASE, {}))).toEqual([
-      [0, "EINVAL"],
-      ["EINVAL"],
-      ["EINVAL"],
-    ]);
-    const region = (index: number, result: Result): Script => {
-      const asked = (at: number): string => words(32, 9, at, 1, 9, 9, 9, 9);
-      const after = result === 0 ? words(32, 7, index, 1, 0x1000, 0, 0, index * 0x100) : asked(index);
-      return opened()
-        .ioctl(DEVICE, "DEVICE_GET_REGION_INFO", { before: asked(1) }, "EINVAL")
-        .ioctl(DEVICE, "DEVICE_GET_REGION_INFO", { before: asked(index), after }, result);
-    };
-    expect([0, 1].map((index) => fitting((result) => region(index, result), [0, "EINVAL"], BASE, {}))).toEqual([
-      [0, "EINVAL"],
-      ["EINVAL"],
-    ]);
   });
 });
