@@ -17,6 +17,8 @@ const SMALL = 1024;
 export class DescriptorTable<O> {
   private readonly small: (OpenFile<O> | undefined)[] = [];
   private readonly others = new Map<number, OpenFile<O>>();
+  /** Descriptors that close on exec, or do not, whatever their file was opened with. */
+  private readonly onExec = new Map<number, boolean>();
 
   get(fd: number): OpenFile<O> | undefined {
     return fd >= 0 && fd < SMALL ? this.small[fd] : this.others.get(fd);
@@ -28,7 +30,16 @@ export class DescriptorTable<O> {
     if (before === file) return undefined;
     file.references++;
     this.set(fd, file);
+    if (this.onExec.size > 0) this.onExec.delete(fd);
     return before === undefined ? undefined : release(before);
+  }
+
+  /** Says whether a descriptor closes on exec: a duplicate, or one whose flag was set. */
+  setCloseOnExec(fd: number, closes: boolean): void {
+    const file = this.get(fd);
+    if (file === undefined) return;
+    if (file.closeOnExec === closes) this.onExec.delete(fd);
+    else this.onExec.set(fd, closes);
   }
 
   /** Removes a descriptor; returns the file if it was its last one. */
@@ -40,10 +51,10 @@ export class DescriptorTable<O> {
   }
 
   /** Removes the descriptors that `leaves` chooses; returns the files that were closed for good, in descriptor order. */
-  closeWhere(leaves: (fd: number, file: OpenFile<O>) => boolean): OpenFile<O>[] {
+  closeWhere(leaves: (fd: number, file: OpenFile<O>, closeOnExec: boolean) => boolean): OpenFile<O>[] {
     const closed: OpenFile<O>[] = [];
     for (const [fd, file] of this.entries()) {
-      if (!leaves(fd, file)) continue;
+      if (!leaves(fd, file, this.onExec.get(fd) ?? file.closeOnExec)) continue;
       this.clear(fd);
       const last = release(file);
       if (last !== undefined) closed.push(last);
@@ -58,6 +69,7 @@ export class DescriptorTable<O> {
       file.references++;
       child.set(fd, file);
     }
+    for (const [fd, closes] of this.onExec) child.onExec.set(fd, closes);
     return child;
   }
 
@@ -99,6 +111,7 @@ export class DescriptorTable<O> {
   }
 
   private clear(fd: number): void {
+    if (this.onExec.size > 0) this.onExec.delete(fd);
     if (fd >= 0 && fd < SMALL) this.small[fd] = undefined;
     else this.others.delete(fd);
   }

@@ -183,6 +183,8 @@ export class Descriptors {
     if (path === "/dev/vfio/vfio") return { kind: "container", container: this.newRef() };
     const group = groupOfPath(path);
     if (group !== undefined) return { kind: "group", group: { ...this.newRef(), group } };
+    // Later kernels have other ways to devices and IOMMUs, with requests of the same family that nothing is known of.
+    if (path === "/dev/iommu" || path.startsWith("/dev/vfio/")) return { kind: "unknown" };
     return path.startsWith("/sys/") ? (sysfsFile(path) ?? { kind: "ordinary" }) : { kind: "ordinary" };
   }
 }

@@ -23,6 +23,7 @@ import { decodeIrqSetHeader, irqSetData, u32 } from "./structures.js";
 import { Transfers } from "./transfers.js";
 
 const EFD_SEMAPHORE = 1;
+const F_SETFD = 2;
 
 /**
  * Reads system calls: follows descriptors and tells which calls are operations of the model. `enter` looks at a call
@@ -109,7 +110,7 @@ export class SyscallDecoder {
       case "execveat":
         return event.result?.kind === "value"
           ? closing(
-              task.process.files.closeWhere((_fd, file) => file.closeOnExec),
+              task.process.files.closeWhere((_fd, _file, closeOnExec) => closeOnExec),
               false,
             )
           : undefined;
@@ -129,6 +130,8 @@ export class SyscallDecoder {
       case "preadv2":
       case "pwritev2":
         return this.vectored(event, task);
+      case "pidfd_getfd":
+        return this.ordinary(event, task, "unknown");
       case "io_submit":
         return this.exposed(task, "io_submit");
       case "io_uring_register":
@@ -315,11 +318,16 @@ export class SyscallDecoder {
     };
   }
 
-  private ordinary(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
+  /** A call that returned a descriptor of another file than those of the model, or of one that nothing tells. */
+  private ordinary(
+    event: SyscallEvent,
+    task: PlatformTask,
+    kind: "ordinary" | "unknown" = "ordinary",
+  ): DecodedCall | undefined {
     const fd = returned(event.result);
     if (fd === undefined) return undefined;
     const cloexec = event.args.some((arg) => arg.includes("CLOEXEC"));
-    const replaced = this.descriptors.allocate(task, fd, { kind: "ordinary" }, cloexec, true);
+    const replaced = this.descriptors.allocate(task, fd, { kind }, cloexec, true);
     return replaced === undefined ? undefined : closing([replaced], false);
   }
 
@@ -341,15 +349,29 @@ export class SyscallDecoder {
     const fd = returned(event.result);
     if (fd === undefined) return undefined;
     const replaced = this.descriptors.duplicate(task, fd, this.descriptors.fileOf(event.args[0], task), lowest);
+    // A duplicate has a flag of its own.
+    task.process.files.setCloseOnExec(
+      fd,
+      event.args.some((arg) => arg.includes("CLOEXEC")),
+    );
     return replaced === undefined ? undefined : closing([replaced], false);
   }
 
   private fcntl(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
     const command = event.args[1] ?? "";
     const number = command.startsWith("F_") ? undefined : numberOf(command);
+    if (command === "F_SETFD" || number === F_SETFD) return this.setCloseOnExec(event, task);
     const duplicates = command.startsWith("F_DUPFD") || number === 0 || number === 1030;
     if (!duplicates) return undefined;
     return this.duplicate(event, task, numberOf(event.args[2] ?? "") === 0);
+  }
+
+  private setCloseOnExec(event: SyscallEvent, task: PlatformTask): undefined {
+    const fd = descriptorOf(event.args[0] ?? "")?.fd;
+    if (fd === undefined || event.result?.kind !== "value") return undefined;
+    const flags = event.args[2] ?? "";
+    task.process.files.setCloseOnExec(fd, flags.includes("FD_CLOEXEC") || (numberOf(flags) ?? 0) % 2 === 1);
+    return undefined;
   }
 
   private close(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {

@@ -299,3 +299,39 @@ describe("the later posting (V3-2)", () => {
     expect(judge(twice.lines, "platform-msi-rfc-v3", FACTS).divergent).toHaveLength(1);
   });
 });
+
+describe("descriptors that the model knows nothing of", () => {
+  it("are other ways to devices and IOMMUs, of later kernels", () => {
+    for (const path of ["/dev/iommu", "/dev/vfio/devices/vfio0"]) {
+      const script = opened().free(`openat(AT_FDCWD</>, "${path}", O_RDWR) = 9<${path}>`);
+      script.call(`ioctl(9<${path}>, _IOC(_IOC_NONE, 0x3b, 0x81, 0), 0xffffee3c2240)`, 0);
+      expect(judge(script.lines, BASE, FACTS).verdicts.at(-1)?.verdict).toBe("unchecked");
+    }
+  });
+
+  it("come from another process", () => {
+    const results = [0, "EINVAL", "EBADF"] as const;
+    const make = (result: Result): Script => opened().free("pidfd_getfd(30, 5, 0) = 9").set(0x24, 0, 0, 1, [9], result);
+    expect(fitting(make, results, BASE, FACTS)).toEqual(results);
+  });
+});
+
+describe("descriptors that stay open over an exec", () => {
+  const exec = 'execve("/bin/vmm", ["vmm"], 0xffffee3c2240 /* 9 vars */) = 0';
+  const busy = (script: Script): boolean[] =>
+    [11, "EBUSY"].map((result) => {
+      const again = new Script();
+      again.lines.push(...script.lines);
+      return diverges(again.call('openat(AT_FDCWD</>, "/dev/vfio/noiommu-0", O_RDWR|O_CLOEXEC)', result));
+    });
+
+  it.each<[string, string, boolean]>([
+    ["their flag was cleared", "fcntl(5<anon_inode:[vfio-device]>, F_SETFD, 0) = 0", true],
+    ["by its number", "fcntl(5<anon_inode:[vfio-device]>, 0x2, 0) = 0", true],
+    ["it is set", "fcntl(5<anon_inode:[vfio-device]>, F_SETFD, FD_CLOEXEC) = 0", false],
+    ["a duplicate has none", "dup2(5<anon_inode:[vfio-device]>, 50) = 50<anon_inode:[vfio-device]>", true],
+    ["a duplicate has one", "dup3(5<anon_inode:[vfio-device]>, 50, O_CLOEXEC) = 50<anon_inode:[vfio-device]>", false],
+  ])("%s", (_what, call, kept) => {
+    expect(busy(opened().free(call).free(exec))).toEqual([kept, !kept]);
+  });
+});
