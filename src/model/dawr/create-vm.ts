@@ -22,8 +22,8 @@ function ranOut(x: Trial): boolean {
 /** CAP-11; GUEST-8 for the host's own hcall. */
 export function createVm(x: Trial, s: DawrState, call: VmCreateCall): void {
   const { host, journal } = s;
-  const inside = host.disabledInCreate;
-  journal.set(host, "disabledInCreate", 0);
+  const inside = host.disabledInCreate === x.operation.tid;
+  if (inside) journal.set(host, "disabledInCreate", -1);
   if (ranOut(x)) return;
   const { type } = call;
   if (type === undefined) {
@@ -53,7 +53,7 @@ export function createVm(x: Trial, s: DawrState, call: VmCreateCall): void {
     else if (pr === false) learnHost(s, "hvModule", true);
   };
   if (refuses(x, refused, "EINVAL", [CAP_11], learn)) {
-    if (inside > 0) x.differs("no hcall of a refused request", "an hcall (0,3,0,0) inside it", CAP_11, GUEST_8);
+    if (inside) x.differs("no hcall of a refused request", "an hcall (0,3,0,0) inside it", CAP_11, GUEST_8);
     return;
   }
   x.succeeds(CAP_11);
@@ -86,13 +86,13 @@ function made(s: DawrState, call: VmCreateCall, kind: Known<VmKind>): void {
 }
 
 /** GUEST-8: the first PR VM of a pseries host switches its AIL off before KVM_CREATE_VM returns. */
-function checkReloc(x: Trial, s: DawrState, kind: Known<VmKind>, inside: number): void {
+function checkReloc(x: Trial, s: DawrState, kind: Known<VmKind>, inside: boolean): void {
   const { host } = s;
-  if (kind === "HV" && inside > 0) {
+  if (kind === "HV" && inside) {
     x.differs("no hcall for a VM of KVM-HV", "an hcall (0,3,0,0) inside KVM_CREATE_VM", GUEST_8);
     return;
   }
-  if (kind !== "PR" || host.prAil !== "on" || inside > 0) return;
+  if (kind !== "PR" || host.prAil !== "on" || inside) return;
   if (!host.announced || !x.certain("pseries_disable_reloc_on_exc")) return;
   x.differs("(0,3,0,0) before KVM_CREATE_VM of the first PR VM returns", "no such hcall", GUEST_8);
 }

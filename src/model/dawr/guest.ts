@@ -140,7 +140,7 @@ const relocProbes = ["pseries_disable_reloc_on_exc", "pseries_enable_reloc_on_ex
 function reloc(x: Trial, s: DawrState, call: GuestHcall, to: "on" | "off"): void {
   const { host, journal } = s;
   journal.set(host, "announced", true);
-  if (to === "off" && call.inCreate) journal.set(host, "disabledInCreate", host.disabledInCreate + 1);
+  if (to === "off" && call.inCreate) journal.set(host, "disabledInCreate", x.operation.tid);
   if (host.prModule !== false && !relocProbes.every((probe) => x.observability.sees(probe))) {
     // Of two calls in a row one of the other kind may lie between.
     journal.set(host, "prAil", to);

@@ -69,7 +69,7 @@ export const hvHcalls: ReadonlySet<number> = new Set([
 /** An hcall as KVM-HV traces it. */
 export function hostHcall(x: Trial, s: DawrState, call: HostHcall): void {
   const vcpu = s.vcpu(call.vcpu);
-  betweenRuns(s, vcpu, call.inRun);
+  betweenRuns(s, vcpu, call.inRun, call.afterExit);
   if (paired(x, call)) return;
   if (call.afterPunt) {
     x.differs("KVM_RUN returns after an hcall that is left to user space", "another hcall of the same KVM_RUN", INV_10);
@@ -100,11 +100,11 @@ function waiting({ number, args }: HostHcall | PrHcall): Vcpu["punted"] {
 }
 
 /**
- * FMT-3: where no call was recorded, a punt is the last that is seen of what user space does then: it may set registers,
- * enable hcalls, or go on with another VM.
+ * FMT-3: where no call was recorded, a punt or another exit is the last that is seen of what user space does then: it may
+ * set registers, enable hcalls, or go on with another VM.
  */
-function betweenRuns(s: DawrState, vcpu: Vcpu, inRun: boolean): void {
-  if (inRun || vcpu.punted === undefined) return;
+function betweenRuns(s: DawrState, vcpu: Vcpu, inRun: boolean, afterExit: boolean): void {
+  if (inRun || (vcpu.punted === undefined && !afterExit)) return;
   const { vm } = vcpu;
   forget(s, vcpu);
   s.journal.set(vcpu, "archCompat", unknown);
@@ -279,7 +279,7 @@ const USER = 2;
 export function prHcall(x: Trial, s: DawrState, call: PrHcall): void {
   const vcpu = s.vcpu(call.vcpu);
   const { vm } = vcpu;
-  betweenRuns(s, vcpu, call.inRun);
+  betweenRuns(s, vcpu, call.inRun, false);
   const { result } = x.operation;
   const punted = result.kind === "value" && result.value === USER;
   s.journal.set(vcpu, "punted", punted ? waiting(call) : undefined);

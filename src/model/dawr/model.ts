@@ -136,5 +136,5 @@ function lost(s: DawrState, cpu: number): void {
   for (const guest of s.cpus.values()) if (cpu < 0 || guest.cpu < 0 || guest.cpu === cpu) forgetCpu(s, guest);
   forgetOrder(s);
   journal.set(s.host, "prAil", unknown);
-  journal.set(s.host, "disabledInCreate", 0);
+  journal.set(s.host, "disabledInCreate", -1);
 }

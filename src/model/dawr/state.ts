@@ -44,8 +44,8 @@ export class Host {
   prAil: Known<"on" | "off"> = unknown;
   /** The firmware takes H_SET_MODE: it was seen to be called. */
   announced = false;
-  /** Calls with (0,3,0,0) inside the KVM_CREATE_VM at hand. */
-  disabledInCreate = 0;
+  /** The task that made (0,3,0,0) inside its KVM_CREATE_VM, which has not ended yet; -1: none. */
+  disabledInCreate = -1;
 }
 
 /** A virtual machine (1.1). */

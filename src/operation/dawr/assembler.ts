@@ -268,12 +268,15 @@ export class DawrAssembler {
         this.announceEnabling(event);
         this.host.prExit(event, this.tasks.get(event.tid)?.run);
         return;
-      case "kvm_userspace_exit":
-        this.tasks.get(event.tid)?.run?.exits.push({
+      case "kvm_userspace_exit": {
+        const run = this.tasks.get(event.tid)?.run;
+        if (run === undefined) this.host.exitsUnseen(event.tid);
+        run?.exits.push({
           reason: fieldOf(event, "reason") ?? "",
           number: Number(fieldOf(event, "number") ?? "-1"),
         });
         return;
+      }
       case "hset":
       case "pseries_set_dawr":
       case "pseries_disable_reloc_on_exc":

@@ -160,6 +160,8 @@ export interface HostHcall {
   readonly afterPunt: boolean;
   /** The KVM_RUN around it was recorded: without one user space may do anything after a punt (FMT-3). */
   readonly inRun: boolean;
+  /** Without one: an exit to user space was recorded since the last hcall of the task. */
+  readonly afterExit: boolean;
   /** A KVM_ENABLE_CAP of its VM took effect while it was under way, or may have: before it or behind it (ND-6, ND-14). */
   readonly raced: boolean;
 }

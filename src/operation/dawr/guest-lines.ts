@@ -30,6 +30,8 @@ interface Pending extends Announcements {
   readonly event: ProbeEvent;
   readonly number: number | undefined;
   readonly inCreate: boolean;
+  /** The hcall that an interrupt with this one came into the middle of. */
+  readonly outer: Pending | undefined;
 }
 
 const unannounced: Announcements = {
@@ -72,11 +74,20 @@ export class GuestHcallLines {
   }
 
   entry(event: ProbeEvent, inCreate: boolean): void {
-    const before = this.pending.get(event.cpu);
-    if (before !== undefined) this.finish(before, before.event, "no-exit", undefined, noExit);
+    let outer = this.pending.get(event.cpu);
+    if (outer !== undefined && !interrupts(event, outer.event)) {
+      this.withoutExit(outer);
+      outer = undefined;
+    }
     this.seen.add(event.cpu);
     const number = decimalField(event, "opcode");
-    this.pending.set(event.cpu, { event, number, inCreate, ...this.announcedFor(event.tid, number) });
+    this.pending.set(event.cpu, { event, number, inCreate, outer, ...this.announcedFor(event.tid, number) });
+  }
+
+  /** Hcalls of one CPU that have no exit, the outermost first. */
+  private withoutExit(entry: Pending): void {
+    if (entry.outer !== undefined) this.withoutExit(entry.outer);
+    this.finish(entry, entry.event, "no-exit", undefined, noExit);
   }
 
   /** What the lines before an hcall of a task tell of it; they are used up. */
@@ -98,8 +109,8 @@ export class GuestHcallLines {
   }
 
   exit(event: ProbeEvent, inCreate: boolean): void {
-    const entry = this.pending.get(event.cpu);
-    this.pending.delete(event.cpu);
+    const number = decimalField(event, "opcode");
+    const entry = this.ended(event.cpu, number);
     const first = !this.seen.has(event.cpu);
     this.seen.add(event.cpu);
     const value = Number(fieldOf(event, "retval") ?? "");
@@ -110,7 +121,20 @@ export class GuestHcallLines {
         ? { kind: "value", value }
         : { kind: "error", errno: name };
     const pairing: Pairing = entry !== undefined ? "both" : first ? "excused" : "no-entry";
-    this.finish(entry, event, pairing, decimalField(event, "opcode"), result, inCreate);
+    this.finish(entry, event, pairing, number, result, inCreate);
+  }
+
+  /** The entry that an exit on a CPU belongs to. */
+  private ended(cpu: number, number: number | undefined): Pending | undefined {
+    const top = this.pending.get(cpu);
+    if (top === undefined) return undefined;
+    const { outer } = top;
+    const belongs = outer !== undefined && top.number !== number && outer.number === number;
+    if (belongs) this.finish(top, top.event, "no-exit", undefined, noExit);
+    const entry = belongs ? outer : top;
+    if (entry.outer === undefined) this.pending.delete(cpu);
+    else this.pending.set(cpu, entry.outer);
+    return entry;
   }
 
   /** A system call of the task returns: an hcall inside it has ended, with a line or without. */
@@ -119,7 +143,7 @@ export class GuestHcallLines {
     for (const [cpu, entry] of this.pending) {
       if (entry.event.tid !== tid) continue;
       this.pending.delete(cpu);
-      this.finish(entry, entry.event, "no-exit", undefined, noExit);
+      this.withoutExit(entry);
     }
   }
 
@@ -165,6 +189,22 @@ export class GuestHcallLines {
     };
     this.emit(call, nameOf(number), result, entry?.event ?? end, end);
   }
+}
+
+/**
+ * Whether an hcall is one of an interrupt that came into the middle of another: the lines are printed with interrupts off,
+ * the call between them is made with interrupts as they were. The third of the flags before the time tells.
+ */
+function interrupts(event: ProbeEvent, before: ProbeEvent): boolean {
+  return event.tid === before.tid && contextOf(event.text) > contextOf(before.text);
+}
+
+/** What may interrupt what comes before it: a task, soft interrupts, hard ones, those that can't be masked. */
+const contexts: readonly string[] = [".", "s", "hH", "zZ"];
+
+function contextOf(text: string): number {
+  const flag = /\] [^ ]{2}([shHzZ])[^ ]{1,4} /.exec(text)?.[1];
+  return flag === undefined ? 0 : contexts.findIndex((kind) => kind.includes(flag));
 }
 
 /** Hcalls that no rule speaks of share a name. */

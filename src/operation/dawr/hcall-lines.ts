@@ -38,8 +38,16 @@ export class HostHcallLines {
   /** Tasks whose next exit may lack its entry: at the begin of the recording and behind lost events. */
   private readonly seen = new Set<number>();
 
+  /** Tasks without calls that were seen to be in user space since their last hcall. */
+  private readonly left = new Set<number>();
+
   constructor(emit: Emit) {
     this.emit = emit;
+  }
+
+  /** kvm_userspace_exit of a task whose KVM_RUN was not recorded. */
+  exitsUnseen(tid: number): void {
+    this.left.add(tid);
   }
 
   enter(event: ProbeEvent, vcpu: VcpuRef, run: Run | undefined): void {
@@ -143,6 +151,7 @@ export class HostHcallLines {
       ret,
       afterPunt: run?.last === "punt",
       inRun: run !== undefined,
+      afterExit: this.left.size > 0 && this.left.delete(end.tid),
       raced: entry?.raced === true,
     };
     const printed = entry === undefined ? undefined : fieldOf(entry.event, "hcall");

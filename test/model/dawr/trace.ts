@@ -17,11 +17,11 @@ export class Trace {
     return this;
   }
 
-  /** A line of another task or CPU. */
-  on(tid: number, cpu: number, text: string): this {
+  /** A line of another task or CPU; `flags` is the column that tells an interrupt. */
+  on(tid: number, cpu: number, text: string, flags = "....."): this {
     this.micros += 10;
     const time = `${Math.floor(this.micros / 1e6) + 1}.${String(this.micros % 1e6).padStart(6, "0")}`;
-    const place = `[${String(cpu).padStart(3, "0")}] .....`;
+    const place = `[${String(cpu).padStart(3, "0")}] ${flags}`;
     this.lines.push(`${"vmm".padStart(16)}-${String(tid).padEnd(7)} ${place} ${time.padStart(12)}: ${text}`);
     return this;
   }
