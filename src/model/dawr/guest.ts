@@ -20,8 +20,8 @@ import { mayBeTrap, NEST_16 } from "./nested.js";
 import { plainName } from "./result-name.js";
 import { type DawrState, OWN_KERNEL, plain, tri } from "./state.js";
 import { type Answer, answersOf, columnsOf, DABR_9, dabrAnswers, HSM_11, ND_2, narrowed } from "./vmm.js";
-import { watchpoint } from "./watchpoints.js";
-import { withoutHyp } from "./words.js";
+import { forgetSlots, watchpoint } from "./watchpoints.js";
+import { equals, withoutHyp } from "./words.js";
 
 /** An hcall as the guest sees it: its arguments and order (GUEST rules), and its answer as far as the hypervisor is known. */
 export function guestHcall(x: Trial, s: DawrState, call: GuestHcall): void {
@@ -98,6 +98,8 @@ const cleared = wordOf(0, 0xfc00);
 function direct(x: Trial, s: DawrState, call: GuestHcall): void {
   const { number, args } = call;
   const place = ownPlace(s, call);
+  // GUEST-6: xmon comes and goes with a call for CIABR, and puts watchpoints of its own into the slots.
+  if (number === H_SET_MODE && (args?.[1] === undefined || equals(args[1], 1))) forgetSlots(s, place.cpu);
   if (number === H_SET_MODE) {
     if (args !== undefined && isLinux(s)) linuxSetMode(x, s, place, args);
     else repeated(x, s, place.kernel);

@@ -219,7 +219,7 @@ function get(x: Trial, s: DawrState, vcpu: Vcpu, call: OneRegCall, what: IdKind)
   if (refusesId(x, s, vcpu, what)) return;
   if (x.refuse(badness(call.target), "EFAULT", REG_2)) return;
   x.returns(0, ruleOf(vcpu, what), REG_8, REG_10);
-  if (what.kind !== "register" || call.value === undefined || x.operation.result.kind !== "value") return;
+  if (what.kind !== "register" || call.value === undefined || call.raced || x.operation.result.kind !== "value") return;
   read(x, s, vcpu, what.register, call.value);
 }
 
@@ -301,7 +301,7 @@ function set(x: Trial, s: DawrState, vcpu: Vcpu, call: OneRegCall, what: IdKind)
   }
   x.returns(0, ruleOf(vcpu, what), REG_8, REG_10);
   if (register === "lpcr" || register === "lpcr64") storeLpcr(s, vcpu, register, value);
-  else s.journal.set(vcpu, register, value === undefined ? unknown : stored(register, value));
+  else s.journal.set(vcpu, register, value === undefined || call.raced ? unknown : stored(register, value));
 }
 
 /** What a register holds after it was set (REG-4 to REG-7). */

@@ -6,11 +6,12 @@ import { Descriptors } from "./descriptor-calls.js";
 import { KvmFiles } from "./files.js";
 import { GuestHcallLines } from "./guest-lines.js";
 import { HostHcallLines, type Run } from "./hcall-lines.js";
+import { InFlight } from "./in-flight.js";
 import { commandOf, detailProbes, type IoctlDetails, mayHaveDetails, noDetails, readDetails } from "./ioctl-details.js";
 import { IoctlCalls, type OpenIoctl } from "./ioctls.js";
 import { CallJoin } from "./join.js";
 import { MachineGate } from "./machine-gate.js";
-import { foreignRequests, isKvmRequest, KVM_CREATE_VM, KVM_ENABLE_CAP, KVM_RUN } from "./numbers.js";
+import { foreignRequests, isKvmRequest, KVM_CREATE_VM, KVM_RUN } from "./numbers.js";
 import { argumentWord, decorationOf, descriptorNumber, requestOf } from "./request.js";
 import { type ErrorSign, plainResult } from "./results.js";
 
@@ -50,8 +51,7 @@ export class DawrAssembler {
   private readonly ioctls: IoctlCalls;
   private readonly host: HostHcallLines;
   private readonly guest: GuestHcallLines;
-  /** KVM_ENABLE_CAP calls on their way, that other tasks may feel. */
-  private readonly enabling = new Set<OpenIoctl>();
+  private readonly inFlight: InFlight;
   private readonly setting: DawrSetting;
   private readonly little: boolean;
   /** strace alone, so that a call is complete with its line. */
@@ -69,6 +69,7 @@ export class DawrAssembler {
     this.host = new HostHcallLines(emit);
     this.guest = new GuestHcallLines(emit);
     this.ioctls = new IoctlCalls(this.files, emit, this.little);
+    this.inFlight = new InFlight(this.files, this.ioctls, this.host);
     this.join = new CallJoin(setting.formats, (event, partner) => this.take(event, partner));
   }
 
@@ -186,6 +187,7 @@ export class DawrAssembler {
       traced: !this.isStrace(event),
       details: noDetails(),
       begun: false,
+      raced: false,
     };
     if (task.stray?.command === command) {
       open.details = task.stray;
@@ -193,7 +195,7 @@ export class DawrAssembler {
     }
     task.ioctl = open;
     if (command === KVM_RUN) this.beginRun(event, task, open);
-    if (command === KVM_ENABLE_CAP && !whole) this.enabling.add(open);
+    if (!whole) this.inFlight.begins(open);
     // A line of strace is the whole call; but what probes show of it may follow.
     if (whole && (this.straceOnly || this.join.loose || !mayHaveDetails(command)))
       this.endIoctl(event.tid, task, event);
@@ -218,13 +220,10 @@ export class DawrAssembler {
     const open = task.ioctl;
     if (open === undefined) return;
     task.ioctl = undefined;
-    this.enabling.delete(open);
     if (open.traced) this.guest.returned(tid);
     this.ioctls.finish(tid, open, task.sign, end);
     if (open.run !== undefined) task.run = undefined;
-    if (open.command !== KVM_ENABLE_CAP) return;
-    const on = this.files.holder(tid, open.fd, open.decoration, open.details.on);
-    if (on.kind === "vm") this.host.raced(on.vm);
+    this.inFlight.ended(tid, open);
   }
 
   /** FMT-2: one failure in two's complement, and all of the program's are. */
@@ -251,21 +250,21 @@ export class DawrAssembler {
         return;
       case "kvm_hcall_enter":
         this.gate.isPowerpc();
-        this.announceEnabling(event);
+        this.inFlight.announce(event);
         this.host.enter(event, this.vcpuOf(event), this.tasks.get(event.tid)?.run);
         return;
       case "kvm_hcall_exit":
         this.gate.isPowerpc();
-        this.announceEnabling(event);
+        this.inFlight.announce(event);
         this.hostExit(event);
         return;
       case "p_kvmppc_h_pr":
         this.gate.isPowerpc();
-        this.announceEnabling(event);
+        this.inFlight.announce(event);
         this.host.prEnter(event, this.runningVcpu(event.tid));
         return;
       case "r_kvmppc_h_pr":
-        this.announceEnabling(event);
+        this.inFlight.announce(event);
         this.host.prExit(event, this.tasks.get(event.tid)?.run);
         return;
       case "kvm_userspace_exit": {
@@ -329,27 +328,17 @@ export class DawrAssembler {
         traced: true,
         details,
         begun: false,
+        raced: false,
       },
       task.sign,
       event,
     );
   }
 
-  /** ND-6: a KVM_ENABLE_CAP that is on its way may be felt by an hcall of another task. */
-  private announceEnabling(event: ProbeEvent): void {
-    if (this.enabling.size === 0) return;
-    for (const open of this.enabling) {
-      if (open.begun || open.event.tid === event.tid) continue;
-      open.begun = true;
-      this.ioctls.begin(open.event.tid, open);
-    }
-  }
-
   private hostExit(event: ProbeEvent): void {
     const vcpu = this.vcpuOf(event);
     this.host.exit(event, vcpu, this.tasks.get(event.tid)?.run);
-    // ND-14: what this answer tells of the VM need not hold yet for an hcall that was entered before.
-    if (this.enabling.size > 0) this.host.raced(vcpu.vm);
+    this.inFlight.hcallEnded(vcpu);
   }
 
   private vcpuOf(event: ProbeEvent): VcpuRef {
@@ -377,7 +366,7 @@ export class DawrAssembler {
       }
       if (task.ioctl?.traced === true && task.ioctl.run === undefined) task.ioctl = undefined;
     }
-    this.enabling.clear();
+    this.inFlight.lost();
     const call: DawrCall = { kind: "kvm-lost", cpu: event.cpu };
     this.emit(call, "lost events", { kind: "value", value: 0 }, event, event);
   }

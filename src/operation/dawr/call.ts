@@ -99,6 +99,8 @@ export interface OneRegCall extends Ioctl {
   readonly pointer: Pointer;
   readonly target: Pointer;
   readonly owner: boolean | undefined;
+  /** An hcall of the vCPU ended between its two lines: the request was served before it or behind it (REG-10). */
+  readonly raced: boolean;
 }
 
 /** KVM_GET_REGS and KVM_SET_REGS where the structure was recorded. */

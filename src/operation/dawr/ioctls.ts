@@ -38,6 +38,8 @@ export interface OpenIoctl {
   run?: Run;
   /** That it is on its way was told. */
   begun: boolean;
+  /** An hcall of its vCPU ended meanwhile. */
+  raced: boolean;
 }
 
 /** Makes operations out of ioctls of KVM. */
@@ -230,7 +232,19 @@ export class IoctlCalls {
           : this.sized(details.before, id);
     const owner = vcpu === undefined ? undefined : this.files.owns(tid, vcpu.vm);
     this.emit(
-      { kind: "kvm-one-reg", direction, vcpu, id, value, pointer, target, owner, ambiguous, contradiction },
+      {
+        kind: "kvm-one-reg",
+        direction,
+        vcpu,
+        id,
+        value,
+        pointer,
+        target,
+        owner,
+        raced: open.raced,
+        ambiguous,
+        contradiction,
+      },
       direction === "get" ? "ioctl KVM_GET_ONE_REG" : "ioctl KVM_SET_ONE_REG",
       result,
       open.event,
