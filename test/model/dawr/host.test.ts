@@ -199,3 +199,33 @@ describe("ARCH_COMPAT and LPCR that were not recorded", () => {
     expect(await verdict(oneReg(vcpu(), { id }, EINVAL), pr)).toBe("conform");
   });
 });
+
+describe("KVM_GET_ONE_REG that fails, or gives another value, breaks the rule of its register", () => {
+  const get = async (type: string, id: string, result: string, read?: string): Promise<unknown> => {
+    const request = read === undefined ? { id } : { id, read };
+    const trace = oneReg(machine(type, false), request, result);
+    const { divergences } = await trace.check("linux-6.1", type === "1" ? hv("p10") : pr);
+    return divergences.map(({ rules }) => rules[0]);
+  };
+
+  it.each([
+    ["DAWR", "0x10300000000000aa", "REG-4"],
+    ["DAWRX", "0x10300000000000ab", "REG-4"],
+    ["CIABR", "0x10300000000000ac", "REG-6"],
+    ["DAWR1", "0x10300000000000c4", "REG-5"],
+    ["DAWRX1", "0x10300000000000c5", "REG-5"],
+    ["DABR", "0x1030000000000008", "REG-7"],
+    ["DABRX", "0x10200000000000b8", "REG-7"],
+    ["ARCH_COMPAT", "0x10200000000000b7", "REG-12"],
+  ])("%s of KVM-HV", async (_what, id, rule) => {
+    expect(await get("1", id, EINVAL)).toEqual([rule]);
+    expect(await get("1", id, "0x0", "0x8")).toEqual([rule]);
+  });
+
+  it("LPCR of KVM-HV is there, ARCH_COMPAT of KVM-PR is not", async () => {
+    expect(await get("1", "0x10300000000000b5", EINVAL)).toEqual(["HSM-17"]);
+    expect(await get("2", "0x10300000000000b5", EINVAL)).toEqual(["REG-13"]);
+    expect(await get("2", "0x10200000000000b7", "0x0")).toEqual(["REG-13"]);
+    expect(await get("2", "0x10200000000000b7", EINVAL)).toEqual([]);
+  });
+});
