@@ -225,6 +225,26 @@ describe("a matrix that is not known (SHOW-1, SHOW-2, SHOW-3)", () => {
     expect(outcome(of, read(shadow, "05.0004\n"))).toBe("checked");
     expect(of.refuses(read(shadow, ".0004\n"))).toBe(true);
   });
+
+  test.each([
+    ["an adapter", [5], [6], [4], []],
+    ["a domain", [5], [], [4], [6]],
+  ])(
+    "guest_matrix shows that %s that may be there is not, beside one that is",
+    (_what, apm, perhapsApm, aqm, perhapsAqm) => {
+      const { of, file } = ofMdev("V61");
+      const m = of.state.mdevs.get(of.mdev("A").uuid);
+      if (m === undefined) throw new Error("no mdev");
+      for (const side of ["apm", "aqm"] as const) m[side] = exactly(maskOfNumbers([4, 5, 6]));
+      m.shApm = new Bits(maskOfNumbers(apm), maskOfNumbers(perhapsApm));
+      m.shAqm = new Bits(maskOfNumbers(aqm), maskOfNumbers(perhapsAqm));
+      const shadow = file("guest_matrix");
+      const more = perhapsApm.length > 0 ? "05.0004\n06.0004\n" : "05.0004\n05.0006\n";
+      expect(of.refuses(read(shadow, more))).toBe(false);
+      expect(outcome(of, read(shadow, "05.0004\n"))).toBe("checked");
+      expect(of.refuses(read(shadow, more))).toBe(true);
+    },
+  );
 });
 
 describe("status of a queue (DRV-11)", () => {
