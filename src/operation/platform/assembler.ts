@@ -10,11 +10,11 @@ import type { DecodedCall } from "./decoded.js";
 import type { PlatformFile } from "./file.js";
 import { afterOf, joined } from "./halves.js";
 import { type Note, noteOf } from "./notes.js";
+import { canonical, isOf, lacksHeader, type ProbeRecord } from "./probe-records.js";
 import { probedCall } from "./probed-call.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
-import { requestNumbered, requestOf } from "./requests.js";
+import { requestNumbered, requestOf, VFIO } from "./requests.js";
 import { observedResult, resultOfNote, resultOfReturn } from "./results.js";
-import { IRQ_SET_SIZE } from "./structures.js";
 import { SyscallDecoder } from "./syscalls.js";
 import { newTaskState, type TaskState } from "./task-state.js";
 
@@ -91,6 +91,7 @@ export class PlatformAssembler {
 
   /** The stream ended: whatever is open has no result. */
   finish(): void {
+    for (const state of this.states.values()) this.endRecord(state);
     this.overlaps.finish();
   }
 
@@ -224,6 +225,7 @@ export class PlatformAssembler {
     const { running } = state;
     state.running = undefined;
     if (running !== undefined) running.complete = true;
+    this.endRecord(state);
     for (const waiting of state.waiting) waiting.complete = true;
     this.states.delete(event.tid);
     if (!this.tasks.has(event.tid)) return;
@@ -299,42 +301,70 @@ export class PlatformAssembler {
   private expectProbe(operation: Open, state: TaskState): void {
     state.calls = true;
     if (!this.recorders.structures || operation.call.kind !== "vfio-ioctl") return;
-    const { number } = operation.call.request;
-    const early = state.early.findIndex((probed) => canonical(probed.command) === number);
-    if (early >= 0) {
-      const [probed] = state.early.splice(early, 1);
-      if (probed !== undefined) this.give(operation, probed.argument);
-      state.probed = operation;
+    const { early } = state;
+    const at = early.findIndex((record) => isOf(record, operation));
+    const record = early[at];
+    if (record !== undefined) {
+      // Those before it belong to calls that were not recorded.
+      early.splice(0, at + 1);
+      this.attach(operation, record, state);
       return;
     }
     state.waiting.push(operation);
     if (state.waiting.length > PENDING) state.waiting.shift();
   }
 
+  /** The probe lines of an ioctl are complete: its call is the next one with that command and result. */
+  private pair(record: ProbeRecord, state: TaskState): void {
+    const { waiting, early } = state;
+    const at = waiting.findIndex((operation) => isOf(record, operation));
+    const operation = waiting[at];
+    if (operation === undefined) {
+      early.push(record);
+      if (early.length > PENDING) early.shift();
+      return;
+    }
+    // Those before it never reached the driver.
+    for (const passed of waiting.splice(0, at + 1)) {
+      if (passed !== operation && passed.returned && state.running !== passed) passed.complete = true;
+    }
+    this.attach(operation, record, state);
+  }
+
+  private attach(operation: Open, { argument, after, result }: ProbeRecord, state: TaskState): void {
+    this.give(operation, argument);
+    if (after !== undefined && operation.call.kind === "vfio-ioctl") operation.call = withAfter(operation.call, after);
+    if (operation.result.kind === "unknown" && result !== undefined) operation.result = result;
+    if (operation.returned && state.running !== operation) operation.complete = true;
+  }
+
+  /** No more lines come of the ioctl that the last probe lines show. */
+  private endRecord(state: TaskState): void {
+    const { record } = state;
+    state.record = undefined;
+    if (record !== undefined) this.pair(record, state);
+  }
+
   private structure(event: ProbeEvent, probed: ProbedIoctl | undefined): void {
     if (probed === undefined) return;
     const state = this.stateOf(event.tid);
-    const number = canonical(probed.command);
+    const whole = event.name === "ioctl_in";
+    if (state.calls || this.recorders.callSources !== undefined) {
+      const { record } = state;
+      if (!whole && record?.whole === true && canonical(record.command) === VFIO.DEVICE_SET_IRQS) {
+        if (lacksHeader(record.argument)) record.argument = probed.argument;
+        return;
+      }
+      this.endRecord(state);
+      const { command, argument } = probed;
+      state.record = { command, whole, argument, after: undefined, result: undefined };
+      return;
+    }
     const merged = state.probed;
     // set_irqs lies inside the ioctl that ioctl_in showed; after another set_irqs it is that of the next call.
-    const inside = event.name !== "ioctl_in" && merged?.complete === false && !shownBySetIrqs(merged);
+    const inside = !whole && merged?.complete === false && !shownBySetIrqs(merged);
     if (inside && merged.call.kind === "vfio-ioctl") {
-      // The recipe's ioctl_in prints four words: the count is not among them.
-      const { argument } = merged.call;
-      if (argument.kind !== "bytes" || argument.bytes.length < IRQ_SET_SIZE) this.give(merged, probed.argument);
-      return;
-    }
-    const at = state.waiting.findIndex(({ call }) => call.kind === "vfio-ioctl" && call.request.number === number);
-    if (at >= 0) {
-      const [operation] = state.waiting.splice(at, 1);
-      if (operation === undefined) return;
-      this.give(operation, probed.argument);
-      state.probed = operation;
-      return;
-    }
-    if (state.calls || this.recorders.callSources !== undefined) {
-      state.early.push(probed);
-      if (state.early.length > PENDING) state.early.shift();
+      if (lacksHeader(merged.call.argument)) this.give(merged, probed.argument);
       return;
     }
     this.settle(state);
@@ -348,9 +378,18 @@ export class PlatformAssembler {
 
   private structureAfter(event: ProbeEvent): void {
     const state = this.stateOf(event.tid);
+    const after = bytesField(event);
+    const { record } = state;
+    if (record !== undefined) {
+      const rc = returnField(event);
+      record.after = after ?? record.after;
+      if (rc !== undefined) record.result = resultOfReturn(rc);
+      // Of a call that ioctl_in showed, ioctl_out is still to come.
+      if (event.name === "ioctl_out" || !record.whole) this.endRecord(state);
+      return;
+    }
     const operation = state.probed;
     if (operation?.call.kind !== "vfio-ioctl") return;
-    const after = bytesField(event);
     if (after !== undefined) operation.call = withAfter(operation.call, after);
     if (operation.result.kind === "unknown") {
       const rc = returnField(event);
@@ -400,9 +439,4 @@ function shownBySetIrqs({ call }: Open): boolean {
 
 function isCallOf(operation: Open, name: string): boolean {
   return operation.event.kind === "syscall" && operation.event.name === name;
-}
-
-/** The request of a command that a note or a probe line gives as a number. */
-function canonical(command: number): number {
-  return requestNumbered(command).number;
 }

@@ -20,6 +20,7 @@ export function joined(entered: PlatformCall, returned: PlatformCall): PlatformC
   return {
     ...returned,
     argument: entered.argument,
+    after: returned.after ?? entered.after,
     descriptors: entered.descriptors,
     made,
   };

@@ -1,7 +1,7 @@
 import type { OpenOperation } from "../open-operation.js";
 import type { InputNote } from "./arguments.js";
 import type { PlatformCall } from "./call.js";
-import type { ProbedIoctl } from "./probes.js";
+import type { ProbeRecord } from "./probe-records.js";
 
 type Open = OpenOperation<PlatformCall>;
 
@@ -17,8 +17,10 @@ export interface TaskState {
   hex: string | undefined;
   /** An ioctl of this task was recorded as a system call: probe lines belong to such ones. */
   calls: boolean;
+  /** What the probe lines of the running ioctl have shown so far, where calls are recorded, too. */
+  record: ProbeRecord | undefined;
   /** Probe lines whose call did not come yet, and calls whose probe lines did not. */
-  readonly early: ProbedIoctl[];
+  readonly early: ProbeRecord[];
   readonly waiting: Open[];
   /** The call that the last probe line belongs to. */
   probed: Open | undefined;
@@ -31,6 +33,7 @@ export function newTaskState(): TaskState {
     seq: undefined,
     hex: undefined,
     calls: false,
+    record: undefined,
     early: [],
     waiting: [],
     probed: undefined,

@@ -37,6 +37,12 @@ const probes = {
   recorders: { callSources: undefined, severalSources: false, structures: true },
 };
 
+/** System calls by strace, their structures by probes. */
+const both = {
+  importer: straceImporter,
+  recorders: { callSources: new Set([0]), severalSources: false, structures: true },
+};
+
 /** Stands for a line of a recorder that lost some before it. */
 export const LOST = "[LOST EVENTS]";
 const lost = { kind: "gap", source: 0, time: undefined, tid: 0, comm: "", text: LOST, cpu: 0, lost: 3 } as const;
@@ -46,7 +52,7 @@ export function judge(
   lines: readonly string[],
   profile: string,
   facts: Readonly<Record<string, unknown>> = {},
-  { importer, recorders }: typeof strace | typeof probes = strace,
+  { importer, recorders }: typeof strace | typeof probes | typeof both = strace,
 ): Judgement {
   const state = platformModel.initial({ profile, facts, environment: [], arch: "aarch64", note: () => {} });
   const worlds = new Worlds<PlatformState>(platformModel, state, observability, () => false);
@@ -82,8 +88,10 @@ export function judge(
     diagnostic: () => {},
   };
   const parser = importer.parser({ source: 0, file: "recording.txt" }, sink);
+  const others = ftraceImporter.parser({ source: 1, file: "trace.txt" }, sink);
   lines.forEach((line, i) => {
     if (line === LOST) assembler.push({ ...lost, line: i + 1 });
+    else if (line.startsWith(PROBE)) others.line(line, i + 1);
     else parser.line(line, i + 1);
   });
   parser.end(true);
@@ -95,6 +103,18 @@ export function judge(
     remarks,
     state: platformModel.render(worlds.state),
   };
+}
+
+/** How a line of a probe begins where the system calls come from another recorder. */
+export const PROBE = "             vmm-77 ";
+
+/** Lines of strace and of probes in the order in which the streams were merged. */
+export function judgeBoth(
+  lines: readonly string[],
+  profile: string,
+  facts: Readonly<Record<string, unknown>>,
+): Judgement {
+  return judge(lines, profile, facts, both);
 }
 
 /** Probe lines of one task, and what the model says of them. */
