@@ -262,7 +262,8 @@ function setDiffers(s: ApState, m: Mdev, effect: Extract<ApEffect, { kind: "apcb
     admits(m.shApm, effect.apm) &&
     admits(m.shAqm, effect.aqm) &&
     admits(m.shAdm, effect.adm) &&
-    (isKnown(m.kvm) ? m.kvm === null || pointerFits(m.kvm, effect.kvm) : mayHave(s, m, effect.kvm));
+    (isKnown(m.kvm) ? m.kvm === null || pointerFits(m.kvm, effect.kvm) : mayHave(s, m, effect.kvm)) &&
+    mayPass(s, m, effect);
   if (fits) return undefined;
   return `apcb_set kvm ${effect.kvm} apm ${masked(effect.apm)} aqm ${masked(effect.aqm)} adm ${masked(effect.adm)}`;
 }
@@ -271,6 +272,18 @@ function setDiffers(s: ApState, m: Mdev, effect: Extract<ApEffect, { kind: "apcb
 function mayHave(s: ApState, m: Mdev, pointer: string): boolean {
   const hook = guestByPointer(s, pointer)?.hook;
   return hook === undefined || is<Mdev | null>(hook, m) !== false || hook === null;
+}
+
+/** INV-4: where the shadow is not known, what is certainly not linked cannot be in it. */
+function mayPass(s: ApState, m: Mdev, { apm, aqm }: { readonly apm: mask.Mask; readonly aqm: mask.Mask }): boolean {
+  if (s.parameters.profile !== "linux-6.1" || (isExact(m.shApm) && isExact(m.shAqm))) return true;
+  for (const apid of mask.bitsOf(apm)) {
+    for (const apqi of mask.bitsOf(aqm)) {
+      const queue = s.queues.get((apid << 8) | apqi);
+      if (queue !== undefined && linkedTo(queue, m) === false) return false;
+    }
+  }
+  return true;
 }
 
 /** The observed masks are the shadow, and what the guest has now. */
@@ -332,7 +345,7 @@ export function learnPassed(s: ApState, m: Mdev): void {
 }
 
 /** KVM-11, APCB-8, APCB-9: the guest runs with the shadow, whatever of it its block has room for, one side alone too. */
-function loadGuest(s: ApState, guest: Guest, m: Mdev): void {
+export function loadGuest(s: ApState, guest: Guest, m: Mdev): void {
   s.journal.set(guest, "apm", m.shApm);
   s.journal.set(guest, "aqm", m.shAqm);
   s.journal.set(guest, "adm", m.shAdm);

@@ -1,6 +1,6 @@
 import type { ApCall } from "../../operation/ap/call.js";
 import { joinBits, noBits, unknownBits } from "../core/bits.js";
-import { is, isKnown, oneOf, or, type Tri, unknown } from "../core/known.js";
+import { is, isKnown, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit, learnFromStart } from "./apcb.js";
 import { guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
@@ -259,12 +259,33 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
     rule,
   );
   s.journal.set(m, "kvm", null);
-  if (cleared === undefined || cleared === null) return;
+  if (cleared === undefined || cleared === null) {
+    for (const other of s.guests.values()) loseHook(s, other, m);
+    return;
+  }
   countRef(x, s, cleared, -1);
   for (const group of s.groups.values()) if (group.mdev === m) s.journal.set(group, "served", cleared);
   s.journal.set(cleared, "hook", null);
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(cleared, side, noBits);
   mayBeAnother(x, s, cleared);
+}
+
+/** Nothing names the guest that stopped: one that had, or may have had, the mdev has it no more. */
+function loseHook(s: ApState, guest: Guest, m: Mdev): void {
+  const { hook } = guest;
+  if (hook === null || is<Mdev | null>(hook, m) === false) return;
+  const certain = hook === m;
+  s.journal.set(guest, "refs", unknown);
+  if (hook instanceof OneOf)
+    s.journal.set(guest, "hook", oneOf([null, ...hook.values.filter((one) => one !== m && one !== null)]));
+  else if (certain) s.journal.set(guest, "hook", null);
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, certain ? noBits : unknownBits);
+}
+
+/** The guest may have stopped. */
+export function mayLoseHook(s: ApState, guest: Guest, hook: Mdev): void {
+  s.journal.set(guest, "hook", oneOf<Mdev | null>([hook, null]));
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
 }
 
 /** A VM descriptor was made. */

@@ -68,6 +68,8 @@ const PLAIN = new Set([
 
 /** What is sure only where both runs say so. */
 const BOTH = new Set(["devicesListed", "moduleHeld", "strayIrq", "closed"]);
+/** What one run is enough for. */
+const EITHER = new Set(["unseenCalls", "unseenGuests", "administered", "hosted"]);
 /** Why something is not judged any more: one run's reason is enough. */
 const REASONS = new Set(["hung", "tainted"]);
 /** Plain fields of which undefined says that nothing is known. */
@@ -78,7 +80,7 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
   if (a === b) return a;
   if (BOTH.has(key)) return a === true && b === true;
   if (REASONS.has(key)) return a ?? b;
-  if (key === "unseenCalls" || key === "administered") return a === true || b === true;
+  if (EITHER.has(key)) return a === true || b === true;
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
   if (object instanceof Guest && key === "facts") return joinFacts(a, b);
   if (NAMES.has(key) && !(object instanceof DeviceFile)) return undefined;

@@ -10,6 +10,7 @@ import {
   KVM_14,
   MDEV_6,
   MDEV_7,
+  mayLoseHook,
   notified,
   usedByAnother,
 } from "./attach.js";
@@ -227,7 +228,10 @@ function strangerCloses(x: Trial, s: ApState): void {
     s.journal.set(m, "kvm", isKnown(m.kvm) ? oneOf<Guest | null>([m.kvm, null]) : unknown);
     s.journal.set(m, "open", unknown);
   }
-  for (const guest of s.guests.values()) s.journal.set(guest, "refs", unknown);
+  for (const guest of s.guests.values()) {
+    s.journal.set(guest, "refs", unknown);
+    if (isKnown(guest.hook) && guest.hook !== null) mayLoseHook(s, guest, guest.hook);
+  }
 }
 
 /** An ioctl of the device (MDEV-8, IOC-1 to IOC-4). */

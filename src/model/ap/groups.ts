@@ -3,7 +3,7 @@ import { is, isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { tearDown } from "./dma.js";
 import { forgetPins } from "./ledger.js";
-import { mdevAt } from "./mdevs.js";
+import { mdevAt, meetMdev } from "./mdevs.js";
 import { configRule } from "./profile.js";
 import { type ApState, Group } from "./state.js";
 
@@ -26,7 +26,7 @@ export function groupAt(s: ApState, number: number): Group {
 export function learnGroup(s: ApState, uuid: string, number: number): void {
   const m = mdevAt(s, uuid);
   const group = groupAt(s, number);
-  if (!isKnown(m.present)) s.journal.set(m, "present", true);
+  meetMdev(s, m);
   if (group.mdev === m) return;
   s.journal.set(group, "mdev", m);
   // A number that was given out anew: nothing holds the new group yet.

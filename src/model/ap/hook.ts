@@ -1,6 +1,7 @@
 import * as bits from "../core/bits.js";
 import { and, is, isKnown, not, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
+import { loadGuest } from "./apcb.js";
 import { disable } from "./disable.js";
 import { enable, leftOf, madeStatus } from "./enable.js";
 import { ended, endsHere, exits, type Pqap, writeStatus } from "./exit.js";
@@ -191,6 +192,7 @@ function learnHook(s: ApState, guest: Guest, queue: Queue, tid: number): void {
   const { kvm } = queue.linked;
   if (isKnown(kvm) && kvm !== null && mayBeSame(kvm, guest)) unite(s, kvm, guest);
   s.journal.set(guest, "hook", queue.linked);
+  loadGuest(s, guest, queue.linked);
   s.journal.set(queue.linked, "kvm", guest);
 }
 

@@ -50,6 +50,15 @@ export function mdevAt(s: ApState, uuid: string): Mdev {
   return m;
 }
 
+/** The mdev is there. Where nobody was known to have made it, somebody has whose calls leave no line. */
+export function meetMdev(s: ApState, m: Mdev): void {
+  if (m.present === false) {
+    s.journal.set(s.host, "unseenCalls", true);
+    s.journal.set(s.host, "available", unknown);
+  }
+  if (m.present !== true) s.journal.set(m, "present", true);
+}
+
 /** A write to `create` (MDEV-1). */
 export function create(x: Trial, s: ApState, call: AttributeWrite): void {
   x.by(MDEV_1);

@@ -31,7 +31,7 @@ import { ASG_6, Hang } from "./table.js";
 import { unassign } from "./unassign.js";
 import { followed, unrecorded } from "./unrecorded.js";
 import { changeVm } from "./vcpus.js";
-import { callsUnseen, doubted, forgetUnseen, isOnAttribute, scansUnseen, widen } from "./widen.js";
+import { callsUnseen, doubted, forgetUnseen, isOfVmm, isOnAttribute, scansUnseen, widen } from "./widen.js";
 
 /** The reference model of the AP system: vfio-ap-config and vfio-ap-aqic. */
 export const apModel: Model<ApState> = {
@@ -91,6 +91,7 @@ function step(s: ApState, operation: Operation, x: Trial): void {
   }
   s.current = operation.number;
   if (!s.host.administered && isOnAttribute(operation.call)) s.journal.set(s.host, "administered", true);
+  if (!s.host.hosted && isOfVmm(operation.call)) s.journal.set(s.host, "hosted", true);
   forgetUnseen(x, s);
   if (operation.gap) widen(s);
   try {

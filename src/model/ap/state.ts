@@ -196,6 +196,10 @@ export class Host {
   hung: string | undefined = undefined;
   /** Calls of somebody leave no line: matrices, masks and guests change unseen. */
   unseenCalls = false;
+  /** Somebody's VMs leave no line: which mdev has a guest changes unseen. */
+  unseenGuests = false;
+  /** A call on a VM, a group or a device was recorded: whoever runs the guests is among those whose calls are. */
+  hosted = false;
   /** A call on an attribute was recorded: whoever administers the machine is among those whose calls are. */
   administered = false;
   /** A reference on the module was lost: it cannot be unloaded any more (MASK-3). */

@@ -5,12 +5,12 @@ import { isKnown, type Known, oneOf, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestOf } from "./guests.js";
 import { sawStatus } from "./hardware.js";
-import { mdevAt } from "./mdevs.js";
+import { mdevAt, meetMdev } from "./mdevs.js";
 import { gone } from "./queue-life.js";
 import { queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { link } from "./table.js";
-import { forgetRegistration, widenInterrupts } from "./widen.js";
+import { forgetRegistration, widenInterrupts, within } from "./widen.js";
 
 /**
  * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects
@@ -29,9 +29,45 @@ export function followed(x: Trial, s: ApState): void {
 
 /** Takes everything observed over into the state, without judging it. */
 export function takeEffects(x: Trial, s: ApState): void {
-  for (const { effect } of x.operation.effects) takeEffect(s, effect);
+  const effects = x.operation.effects.map((seen) => seen.effect);
+  for (const effect of effects) {
+    if (effect.kind === "mdev_set_kvm" && effect.rc === 0) guestStarted(s, effect, masksFor(effects, effect.kvm));
+    else if (effect.kind !== "apcb_set" || !effects.some((other) => startsGuest(other, effect.kvm)))
+      takeEffect(s, effect);
+  }
   x.takeAll();
 }
+
+type Masks = Extract<ApEffect, { kind: "apcb_set" }>;
+
+function startsGuest(effect: ApEffect, kvm: string): boolean {
+  return effect.kind === "mdev_set_kvm" && effect.rc === 0 && effect.kvm === kvm;
+}
+
+/** What a guest that starts is given (KVM-11). */
+function masksFor(effects: readonly ApEffect[], kvm: string): Masks | undefined {
+  for (const effect of effects) if (effect.kind === "apcb_set" && effect.kvm === kvm) return effect;
+  return undefined;
+}
+
+/** MDEV-6: a guest starts with the shadow as it is, one of dynamic-v12 with one computed anew, one of aqic-v9 with the matrix. */
+function guestStarted(s: ApState, line: Extract<ApEffect, { kind: "mdev_set_kvm" }>, masks: Masks | undefined): void {
+  const { journal } = s;
+  const m = mdevAt(s, line.mdev);
+  const guest = guestOf(s, line.kvm, undefined);
+  attach(s, m, guest);
+  for (const [side, shadow] of SIDES) {
+    if (masks !== undefined) journal.set(m, shadow, exactly(masks[side]));
+    else if (s.parameters.old) journal.set(m, shadow, s.parameters.dynamic ? within(m[side]) : m[side]);
+    if (guest !== undefined) journal.set(guest, side, m[shadow]);
+  }
+}
+
+const SIDES = [
+  ["apm", "shApm"],
+  ["aqm", "shAqm"],
+  ["adm", "shAdm"],
+] as const;
 
 function takeEffect(s: ApState, effect: ApEffect): void {
   switch (effect.kind) {
@@ -47,7 +83,7 @@ function takeEffect(s: ApState, effect: ApEffect): void {
     case "mdev_unset_kvm":
       s.journal.set(mdevAt(s, effect.mdev), "kvm", null);
       s.journal.set(mdevAt(s, effect.mdev), "open", unknown);
-      forgetReferences(s, guestByPointer(s, effect.kvm));
+      stopped(s, guestByPointer(s, effect.kvm));
       break;
     case "reset_queue":
       forgetRegistration(s, queueAt(s, effect.apqn));
@@ -122,13 +158,22 @@ function clear(s: ApState, kvm: string): void {
   forgetReferences(s, guest);
 }
 
+/** KVM-8: hook and masks go with the guest. In the old profiles they stay where it had been withdrawn before (KVM-10). */
+function stopped(s: ApState, guest: Guest | undefined): void {
+  forgetReferences(s, guest);
+  if (guest === undefined || guest.hook === null) return;
+  s.journal.set(guest, "hook", s.parameters.old ? unknown : null);
+  for (const side of ["apm", "aqm", "adm"] as const)
+    s.journal.set(guest, side, s.parameters.old ? unknownBits : noBits);
+}
+
 /** KVM-13: whether the call took or dropped a reference, and how far it got, is not recorded. */
 function forgetReferences(s: ApState, guest: Guest | undefined): void {
   if (guest !== undefined) s.journal.set(guest, "refs", unknown);
 }
 
 function attach(s: ApState, m: Mdev, guest: Guest | undefined): void {
-  s.journal.set(m, "present", true);
+  meetMdev(s, m);
   s.journal.set(m, "open", true);
   s.journal.set(m, "kvm", guest ?? unknown);
   if (guest !== undefined) s.journal.set(guest, "hook", m);

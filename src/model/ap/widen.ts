@@ -16,6 +16,7 @@ import { removeNode } from "./table.js";
 export function forgetUnseen(x: Trial, s: ApState): void {
   if (scansUnseen(x, s)) widenScans(s);
   if (callsUnseen(x, s)) widenCalls(x, s);
+  else if (s.host.unseenGuests) widenGuests(x, s);
   if (pqapsUnseen(x)) widenInterrupts(s);
 }
 
@@ -35,17 +36,49 @@ export function isOnAttribute({ kind }: Operation["call"]): boolean {
   return kind === "attribute-open" || kind === "attribute-write" || kind === "attribute-read";
 }
 
+/** Whether a call is on a VM, a VFIO group or a device: what a VMM does. */
+export function isOfVmm({ kind }: Operation["call"]): boolean {
+  switch (kind) {
+    case "vm-create":
+    case "vm-close":
+    case "vm-change":
+    case "guest-set":
+    case "group-open":
+    case "group-close":
+    case "device-open":
+    case "device-close":
+    case "device-ioctl":
+    case "dma-unmap":
+    case "closes":
+      return true;
+    default:
+      return false;
+  }
+}
+
 /**
  * A recorder of system calls sees the tasks that it was told to follow. While it has shown no call on any attribute, it may
- * be following the VMM alone: what contradicts the snapshot then shows that somebody else has written (strace -p).
+ * be following the VMM alone: what contradicts the snapshot then shows that somebody else has written (strace -p). While it
+ * has shown no call of a VMM, it may be following the administrator alone: then an mdev can have a guest that nothing told.
  */
 export function doubted(s: ApState, group: readonly Operation[], observability: Observability): ApState | undefined {
-  if (!observability.syscalls || s.host.unseenCalls || s.host.administered) return undefined;
-  if (group.some(({ call }) => isOnAttribute(call))) return undefined;
+  const { host } = s;
+  if (!observability.syscalls || host.unseenCalls) return undefined;
+  if (!host.administered && !group.some(({ call }) => isOnAttribute(call))) return doubting(s, "unseenCalls");
+  if (host.unseenGuests || host.hosted || attachSeen(observability)) return undefined;
+  return group.some(({ call }) => isOfVmm(call)) ? undefined : doubting(s, "unseenGuests");
+}
+
+function doubting(s: ApState, unseen: "unseenCalls" | "unseenGuests"): ApState {
   const copy = cloneState(s);
-  copy.journal.set(copy.host, "unseenCalls", true);
+  copy.journal.set(copy.host, unseen, true);
   copy.journal.commit();
   return copy;
+}
+
+/** Whether the guests of mdevs leave a line of the driver, whoever starts and stops them. */
+function attachSeen(observability: Observability): boolean {
+  return observability.sees("mdev_set_kvm") && observability.sees("mdev_unset_kvm");
 }
 
 /**
@@ -107,7 +140,7 @@ function widenScans(s: ApState): void {
 /** Somebody's calls leave no line: matrices, masks and the guests of mdevs can be any. */
 function widenCalls(x: Trial, s: ApState): void {
   const { host, journal } = s;
-  const attachSeen = x.certain("mdev_set_kvm") && x.certain("mdev_unset_kvm");
+  const told = x.certain("mdev_set_kvm") && x.certain("mdev_unset_kvm");
   for (const field of ["apmask", "aqmask"] as const) journal.set(host, field, unknownBits);
   for (const field of ["available", "hiddenMdevs", "configTime", "domain", "loaded"] as const) {
     journal.set(host, field, unknown);
@@ -115,7 +148,7 @@ function widenCalls(x: Trial, s: ApState): void {
   for (const m of s.mdevs.values()) {
     journal.set(m, "present", unknown);
     for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const) journal.set(m, side, unknownBits);
-    if (!attachSeen) journal.set(m, "kvm", unknown);
+    if (!told) journal.set(m, "kvm", unknown);
     journal.set(m, "open", unknown);
   }
   for (const queue of s.queues.values()) {
@@ -123,13 +156,36 @@ function widenCalls(x: Trial, s: ApState): void {
     journal.set(queue, "owner", unknown);
   }
   for (const guest of s.guests.values()) {
-    if (!attachSeen) {
+    if (!told) {
       journal.set(guest, "hook", unknown);
       journal.set(guest, "refs", unknown);
     }
     if (guest.hook !== null) blurMasks(s, guest);
   }
   for (const group of s.groups.values()) journal.set(group, "holders", unknown);
+}
+
+/** Guests come and go without a line: whom an mdev has, what that one has registered, and what a stop has reset. */
+function widenGuests({ observability }: Trial, s: ApState): void {
+  const { journal } = s;
+  for (const m of s.mdevs.values()) {
+    if (m.present === false) continue;
+    journal.set(m, "kvm", unknown);
+    journal.set(m, "open", unknown);
+    // In linux-6.1 a start leaves the shadow as it is (MDEV-6).
+    if (s.parameters.old) widenShadow(s, m);
+  }
+  for (const guest of s.guests.values()) {
+    journal.set(guest, "hook", unknown);
+    journal.set(guest, "refs", unknown);
+    blurMasks(s, guest);
+  }
+  for (const group of s.groups.values()) journal.set(group, "holders", unknown);
+  if (observability.sees("reset_queue") || observability.sees("hw_zapq")) return;
+  for (const queue of s.queues.values()) {
+    if (is<QueueDriver>(queue.driver, "vfio_ap") !== false) forgetRegistration(s, queue);
+  }
+  forgetLedgers(s);
 }
 
 function blurMasks(s: ApState, guest: Guest): void {
@@ -171,9 +227,13 @@ function orNone(mdev: Known<Mdev | null>): Known<Mdev | null> {
   return mdev === null ? unknown : oneOf<Mdev | null>([mdev, null]);
 }
 
+/** Some of these bits, it is not known which. */
+export function within(bits: Bits): Bits {
+  return new Bits(emptyMask, possible(bits));
+}
+
 /** The shadow is somewhere within the matrix (INV-2). */
 function widenShadow(s: ApState, m: Mdev): void {
-  const within = (bits: Bits): Bits => new Bits(emptyMask, possible(bits));
   s.journal.set(m, "shApm", within(m.apm));
   s.journal.set(m, "shAqm", within(m.aqm));
   s.journal.set(m, "shAdm", s.parameters.profile === "linux-6.1" ? within(m.adm) : unknownBits);

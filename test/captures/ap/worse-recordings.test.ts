@@ -66,6 +66,32 @@ test("probes that were not set: no divergence", async () => {
   );
 }, 120_000);
 
+/** What one recorder may leave out, and another one, at the same time. */
+const followed = fc.constantFrom<(recording: Recording) => Recording>(
+  (recording) => recording,
+  (recording) => withTasksOf(recording, "vmm"),
+  (recording) => withTasksOf(recording, "others"),
+  (recording) => withoutSource(recording, "strace"),
+);
+const unsetTogether = [/^$/, /^mdev_/, /^apcb_/, /^(?:apcb|mdev)_/, /^queue_/, /_complete$|^cfg_/, /^hw_|^reset_/, /./];
+const known = fc.constantFrom<(recording: Recording) => Recording>(
+  (recording) => recording,
+  withoutSnapshot,
+  withoutFacts,
+  (recording) => withLateStart(recording, 0.4),
+);
+
+test("tasks that strace did not follow, and probes that were not set: no divergence", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyName, followed, fc.constantFrom(...unsetTogether), known, async (name, tasks, unset, rest) => {
+      const worse = tasks(withoutProbes(rest(named(name)), (probe) => unset.test(probe)));
+      const [verdict] = await scratch.verdictsOf([worse]);
+      expect(fine).toContain(verdict);
+    }),
+    { numRuns: 150, seed: 4242 },
+  );
+}, 120_000);
+
 test("lines that were lost, and said to be: no divergence", async () => {
   await fc.assert(
     fc.asyncProperty(
