@@ -10,6 +10,7 @@ import {
   intersects,
   isExact,
   joinBits,
+  learnSet,
   possible,
   same,
 } from "../core/bits.js";
@@ -307,6 +308,20 @@ export function learnShadow(s: ApState, m: Mdev, apm: mask.Mask, aqm: mask.Mask,
     s.journal.set(m, "shAdm", exactly(adm));
   }
   if (doubtful) learnFromFilter(s, m);
+  learnWhole(s, m, "apm", apm);
+  learnWhole(s, m, "aqm", aqm);
+  if (adm !== undefined) learnWhole(s, m, "adm", adm);
+}
+
+const INFO = { apm: "infoApm", aqm: "infoAqm", adm: "infoAdm" } as const;
+
+/** What is in the shadow is assigned (INV-2), and in linux-6.1 in the host's configuration (INV-5, INV-6). */
+function learnWhole(s: ApState, m: Mdev, side: "apm" | "aqm" | "adm", shadow: mask.Mask): void {
+  if (s.parameters.profile !== "linux-6.1") return;
+  const assigned = learnSet(m[side], shadow);
+  if (assigned !== m[side]) s.journal.set(m, side, assigned);
+  const info = learnSet(s.host[INFO[side]], shadow);
+  if (info !== s.host[INFO[side]]) s.journal.set(s.host, INFO[side], info);
 }
 
 /**

@@ -16,7 +16,10 @@ import { removeNode } from "./table.js";
 export function forgetUnseen(x: Trial, s: ApState): void {
   if (scansUnseen(x, s)) widenScans(s);
   if (callsUnseen(x, s)) widenCalls(x, s);
-  else if (s.host.unseenGuests) widenGuests(x, s);
+  else if (s.host.unseenGuests) {
+    widenGuests(s);
+    if (!x.observability.sees("reset_queue") && !x.observability.sees("hw_zapq")) widenResets(s);
+  }
   if (pqapsUnseen(x)) widenInterrupts(s);
 }
 
@@ -98,6 +101,8 @@ function pqapsUnseen({ observability }: Trial): boolean {
  */
 export function widen(s: ApState): void {
   widenScans(s);
+  // Where no VMM's calls are recorded, the lines that were lost may have been all that told of a guest.
+  if (!s.host.hosted) widenGuests(s);
   for (const queue of s.queues.values()) forgetRegistration(s, queue);
   forgetLedgers(s);
 }
@@ -165,8 +170,8 @@ function widenCalls(x: Trial, s: ApState): void {
   for (const group of s.groups.values()) journal.set(group, "holders", unknown);
 }
 
-/** Guests come and go without a line: whom an mdev has, what that one has registered, and what a stop has reset. */
-function widenGuests({ observability }: Trial, s: ApState): void {
+/** Guests come and go without a line. */
+function widenGuests(s: ApState): void {
   const { journal } = s;
   for (const m of s.mdevs.values()) {
     if (m.present === false) continue;
@@ -181,7 +186,10 @@ function widenGuests({ observability }: Trial, s: ApState): void {
     blurMasks(s, guest);
   }
   for (const group of s.groups.values()) journal.set(group, "holders", unknown);
-  if (observability.sees("reset_queue") || observability.sees("hw_zapq")) return;
+}
+
+/** A guest that stops has its queues reset, and what it had registered freed. */
+function widenResets(s: ApState): void {
   for (const queue of s.queues.values()) {
     if (is<QueueDriver>(queue.driver, "vfio_ap") !== false) forgetRegistration(s, queue);
   }

@@ -48,6 +48,12 @@ export function remove(bits: Bits, bit: number): Bits {
   );
 }
 
+/** Those of the unknown bits that are in `some` turn out to be set. */
+export function learnSet(bits: Bits, some: Mask): Bits {
+  if (bits.maybe === mask.emptyMask || !mask.intersects(bits.maybe, some)) return bits;
+  return make(mask.or(bits.ones, mask.and(bits.maybe, some)), bits.maybe);
+}
+
 /** The bit is no longer known. */
 export function blur(bits: Bits, bit: number): Bits {
   return make(mask.withoutBit(bits.ones, bit), mask.withBit(bits.maybe, bit));

@@ -183,6 +183,38 @@ describe("whose device was closed is not known", () => {
   });
 });
 
+describe("without a snapshot the guest's masks tell what the host and the matrix have (INV-2, INV-5, INV-6)", () => {
+  /** A = {5}×{4} with control domain 4, whose guest has just got all of it. */
+  function started(): World {
+    const of = world("V61");
+    for (const side of ["Apm", "Aqm", "Adm"] as const) {
+      of.state.host[`info${side}`] = unknownBits;
+      of.state.host[`bus${side}`] = unknownBits;
+    }
+    for (const side of ["adm", "shApm", "shAqm", "shAdm"] as const) mdev(of)[side] = unknownBits;
+    mdev(of).kvm = unknown;
+    const call = writeOf(of.attributeOf("A", "assign_adapter"), "6\n");
+    const effects = [apcbSet(KVM, [5, 6], [4], [4])];
+    expect(explains(of.state, operationOf("assign_adapter", call, done(2), effects))).toBe(true);
+    return of;
+  }
+
+  const assigns = (of: World, file: string, aqm: readonly number[], adm: readonly number[]): boolean => {
+    const call = writeOf(of.attributeOf("A", file), "0x47\n");
+    return !of.refuses(operationOf(file, call, done(5), [apcbSet(KVM, [5, 6], aqm, adm)]));
+  };
+
+  test("a domain that the guest has does not go when another one comes", () => {
+    expect(assigns(started(), "assign_domain", [0x47], [4])).toBe(false);
+    expect(assigns(started(), "assign_domain", [4, 0x47], [4])).toBe(true);
+  });
+
+  test("nor does a control domain", () => {
+    expect(assigns(started(), "assign_control_domain", [4], [0x47])).toBe(false);
+    expect(assigns(started(), "assign_control_domain", [4], [4, 0x47])).toBe(true);
+  });
+});
+
 test("a queue that is certainly not linked is in no shadow: the first one that is seen is judged by it (INV-4)", () => {
   const of = world("V61");
   mdev(of).shApm = unknownBits;
