@@ -285,7 +285,8 @@ function unjudged(x: Trial, s: PlatformState, e: Eventfd, badBuffer: boolean | u
   const faulted = result.kind === "error" && result.errno === "EFAULT" && badBuffer !== false;
   if (result.kind === "error" && (result.errno === "EINTR" || faulted)) {
     x.cannotCheck(`the call failed with ${result.errno}`);
-    forgetCounter(s, e);
+    // An interrupted wait has neither read nor written.
+    if (faulted) forgetCounter(s, e);
     return true;
   }
   if (result.kind === "unknown") {

@@ -128,7 +128,7 @@ describe("an asserted line that may have been unmasked may have fired again (VMA
   });
 });
 
-describe("reads and writes in pieces", () => {
+describe("reads and writes in pieces, and none", () => {
   const vector = '[{iov_base="\\1\\0\\0\\0\\0\\0\\0\\0", iov_len=8}], 1';
 
   it("change the counter of an eventfd", () => {
@@ -136,6 +136,12 @@ describe("reads and writes in pieces", () => {
     expect(fits((n) => opened().write(6, 1).free(`readv(${file}, ${vector}) = 8`).read(6, n))).toContain(0);
     expect(fits((n) => opened().free(`writev(${file}, ${vector}) = 8`).read(6, n))).toContain(1);
     expect(fits((n) => opened().write(6, 1).read(6, n))).toEqual([1]);
+  });
+
+  it("that were interrupted leave the counter", () => {
+    const make = (n: number): Script =>
+      opened().write(6, 2).call("read(6<anon_inode:[eventfd]>, 0xffffee3c2240, 8)", "EINTR").read(6, n);
+    expect(fits(make)).toEqual([2]);
   });
 
   it("an eventfd has no positions", () => {
