@@ -73,8 +73,6 @@ export function learnHost(
   if (isKnown(host[name])) return;
   journal.set(host, name, value);
   const before = { ...host };
-  // Only POWER10 has the second DAWR (0.2).
-  if (name === "dawr1" && value) host.arch31 = true;
   derive(host);
   for (const key of cpuFields) {
     const derived = host[key];

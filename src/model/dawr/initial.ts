@@ -116,6 +116,13 @@ function readSnapshot(host: Host, setting: Setting): void {
 
 /** Each level implies the earlier ones, and some features (0.2). */
 export function derive(host: Host): void {
+  const isOpen = <T>(known: Known<T>): boolean => !isKnown(known);
+  // Only POWER10 has the second DAWR; ISA 2.07 without a usable one is a POWER9.
+  if (isOpen(host.arch31) && host.dawr1 === true) host.arch31 = true;
+  if (isOpen(host.arch31) && host.dawr === false && host.arch207s === true) {
+    host.arch31 = false;
+    if (isOpen(host.arch300)) host.arch300 = true;
+  }
   const levels = ["arch206", "arch207s", "arch300", "arch31"] as const;
   for (let i = levels.length - 1; i > 0; i--) {
     const upper = levels[i];
@@ -127,7 +134,6 @@ export function derive(host: Host): void {
     const lower = levels[i];
     if (upper !== undefined && lower !== undefined && host[lower] === false) host[upper] = false;
   }
-  const isOpen = <T>(known: Known<T>): boolean => !isKnown(known);
   if (isOpen(host.dawr)) {
     if (host.arch31 === true || (host.arch207s === true && host.arch300 === false)) host.dawr = true;
     else if (host.arch207s === false) host.dawr = false;

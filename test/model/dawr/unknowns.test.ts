@@ -84,6 +84,16 @@ describe("the kind of a VM (CAP-11, HSM-12)", () => {
 describe("the level of the host", () => {
   const hv = { ...hvHost, "dawr.vmKind": "HV" };
 
+  it("follows from the facts about its DAWRs (0.2)", async () => {
+    const set = (code: string): Trace => hcall(machine("1", true), "H_SET_MODE", DAWR0, code);
+    expect(await broken(set("H_SUCCESS"), { ...hv, "dawr.cpu.dawr1": "true" })).toEqual([]);
+    expect(await broken(set("H_P2"), { ...hv, "dawr.cpu.dawr1": "true" })).toEqual([["HSM-6", "HSM-18"]]);
+    const off = { ...hv, "dawr.cpu.arch207s": "true", "dawr.cpu.dawr": "false" };
+    const asked = (result: string): Trace => machine("1", true).ioctl(6, "2000ae03", "c2", result);
+    expect(await broken(asked("0x0"), off)).toEqual([]);
+    expect(await broken(asked("0x1"), off)).toEqual([["CAP-1", "CAP-2"]]);
+  });
+
   it("H_HARDWARE tells a POWER9 (DABR-4): it has no second DAWR, and ISA 2.07", async () => {
     const trace = (): Trace => hcall(machine("1", true), "H_SET_DABR", ["0x10000007"], "H_HARDWARE");
     expect(await broken(hcall(trace(), "H_SET_MODE", ["0x0", "0x1", "0x1002", "0x0"], "H_SUCCESS"), hv)).toEqual([]);
