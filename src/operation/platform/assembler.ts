@@ -8,12 +8,13 @@ import type { InputNote } from "./arguments.js";
 import type { Argument, PlatformCall } from "./call.js";
 import type { DecodedCall } from "./decoded.js";
 import type { PlatformFile } from "./file.js";
-import { afterOf, joined } from "./halves.js";
+import { afterOf, joined, withAfter } from "./halves.js";
 import { type Note, noteOf } from "./notes.js";
-import { canonical, isOf, lacksHeader, type ProbeRecord } from "./probe-records.js";
+import { ProbePairing } from "./probe-pairing.js";
+import { lacksHeader } from "./probe-records.js";
 import { probedCall } from "./probed-call.js";
 import { bytesField, ioctlInput, type ProbedIoctl, returnField, setIrqsInput } from "./probes.js";
-import { requestNumbered, requestOf, VFIO } from "./requests.js";
+import { requestNumbered, requestOf } from "./requests.js";
 import { observedResult, resultOfNote, resultOfReturn } from "./results.js";
 import { SyscallDecoder } from "./syscalls.js";
 import { newTaskState, type TaskState } from "./task-state.js";
@@ -30,8 +31,6 @@ export interface PlatformRecorders {
   readonly structures: boolean;
 }
 
-const PENDING = 64;
-
 /**
  * Makes operations out of the merged stream of events: calls with the argument notes before and after them, probe lines
  * given to the calls that they belong to by task and sequence (design, Operations).
@@ -43,12 +42,14 @@ export class PlatformAssembler {
   private readonly states = new Map<number, TaskState>();
   private readonly lastComplete = new Map<number, Open>();
   private readonly recorders: PlatformRecorders;
+  private readonly pairs: ProbePairing;
   private sequence = 0;
   private noted = false;
 
   constructor(emit: (group: readonly Operation[]) => void, recorders: PlatformRecorders) {
     this.overlaps = new Overlaps(emit, (operation) => operation.returned);
     this.recorders = recorders;
+    this.pairs = new ProbePairing(recorders.structures, (operation, argument) => this.give(operation, argument));
   }
 
   /** Argument notes, groups without IOMMU, and the drivers' own files belong to no other system. */
@@ -91,7 +92,7 @@ export class PlatformAssembler {
 
   /** The stream ended: whatever is open has no result. */
   finish(): void {
-    for (const state of this.states.values()) this.endRecord(state);
+    for (const state of this.states.values()) this.pairs.end(state);
     this.overlaps.finish();
   }
 
@@ -133,7 +134,7 @@ export class PlatformAssembler {
     const operation = this.start(decoded, event, { kind: "unknown", reason: "the call did not return" });
     state.running = operation;
     state.seq = input?.seq;
-    if (decoded.call.kind === "vfio-ioctl") this.expectProbe(operation, state);
+    if (decoded.call.kind === "vfio-ioctl") this.pairs.expect(operation, state);
   }
 
   /** A call that was entered before returns: its whole arguments are known now. */
@@ -169,7 +170,7 @@ export class PlatformAssembler {
     operation.returned = true;
     if (this.recorders.severalSources) this.lastComplete.set(event.source, operation);
     state.running = operation;
-    if (decoded.call.kind === "vfio-ioctl") this.expectProbe(operation, state);
+    if (decoded.call.kind === "vfio-ioctl") this.pairs.expect(operation, state);
     if (!awaitsMore(operation) && !this.recorders.severalSources) this.close(operation, state);
   }
 
@@ -225,7 +226,7 @@ export class PlatformAssembler {
     const { running } = state;
     state.running = undefined;
     if (running !== undefined) running.complete = true;
-    this.endRecord(state);
+    this.pairs.end(state);
     for (const waiting of state.waiting) waiting.complete = true;
     this.states.delete(event.tid);
     if (!this.tasks.has(event.tid)) return;
@@ -297,67 +298,12 @@ export class PlatformAssembler {
     }
   }
 
-  /** A call whose probe lines are still to come, or came before it. */
-  private expectProbe(operation: Open, state: TaskState): void {
-    state.calls = true;
-    if (!this.recorders.structures || operation.call.kind !== "vfio-ioctl") return;
-    const { early } = state;
-    const at = early.findIndex((record) => isOf(record, operation));
-    const record = early[at];
-    if (record !== undefined) {
-      // Those before it belong to calls that were not recorded.
-      early.splice(0, at + 1);
-      this.attach(operation, record, state);
-      return;
-    }
-    state.waiting.push(operation);
-    if (state.waiting.length > PENDING) state.waiting.shift();
-  }
-
-  /** The probe lines of an ioctl are complete: its call is the next one with that command and result. */
-  private pair(record: ProbeRecord, state: TaskState): void {
-    const { waiting, early } = state;
-    const at = waiting.findIndex((operation) => isOf(record, operation));
-    const operation = waiting[at];
-    if (operation === undefined) {
-      early.push(record);
-      if (early.length > PENDING) early.shift();
-      return;
-    }
-    // Those before it never reached the driver.
-    for (const passed of waiting.splice(0, at + 1)) {
-      if (passed !== operation && passed.returned && state.running !== passed) passed.complete = true;
-    }
-    this.attach(operation, record, state);
-  }
-
-  private attach(operation: Open, { argument, after, result }: ProbeRecord, state: TaskState): void {
-    this.give(operation, argument);
-    if (after !== undefined && operation.call.kind === "vfio-ioctl") operation.call = withAfter(operation.call, after);
-    if (operation.result.kind === "unknown" && result !== undefined) operation.result = result;
-    if (operation.returned && state.running !== operation) operation.complete = true;
-  }
-
-  /** No more lines come of the ioctl that the last probe lines show. */
-  private endRecord(state: TaskState): void {
-    const { record } = state;
-    state.record = undefined;
-    if (record !== undefined) this.pair(record, state);
-  }
-
   private structure(event: ProbeEvent, probed: ProbedIoctl | undefined): void {
     if (probed === undefined) return;
     const state = this.stateOf(event.tid);
     const whole = event.name === "ioctl_in";
     if (state.calls || this.recorders.callSources !== undefined) {
-      const { record } = state;
-      if (!whole && record?.whole === true && canonical(record.command) === VFIO.DEVICE_SET_IRQS) {
-        if (lacksHeader(record.argument)) record.argument = probed.argument;
-        return;
-      }
-      this.endRecord(state);
-      const { command, argument } = probed;
-      state.record = { command, whole, argument, after: undefined, result: undefined };
+      this.pairs.take(probed, whole, state);
       return;
     }
     const merged = state.probed;
@@ -378,16 +324,11 @@ export class PlatformAssembler {
 
   private structureAfter(event: ProbeEvent): void {
     const state = this.stateOf(event.tid);
-    const after = bytesField(event);
-    const { record } = state;
-    if (record !== undefined) {
-      const rc = returnField(event);
-      record.after = after ?? record.after;
-      if (rc !== undefined) record.result = resultOfReturn(rc);
-      // Of a call that ioctl_in showed, ioctl_out is still to come.
-      if (event.name === "ioctl_out" || !record.whole) this.endRecord(state);
+    if (state.record !== undefined) {
+      this.pairs.takeAfter(event, state.record, state);
       return;
     }
+    const after = bytesField(event);
     const operation = state.probed;
     if (operation?.call.kind !== "vfio-ioctl") return;
     if (after !== undefined) operation.call = withAfter(operation.call, after);
@@ -424,12 +365,6 @@ export class PlatformAssembler {
 /** A call that came back may still get a note or a probe line about what it wrote. */
 function awaitsMore(operation: Open): boolean {
   return operation.call.kind === "vfio-ioctl";
-}
-
-/** The call with the bytes that it left behind, written out: a spread of it takes ten times as long. */
-function withAfter(call: PlatformCall & { kind: "vfio-ioctl" }, after: Uint8Array): PlatformCall {
-  const { kind, target, request, value, argument, descriptors, made, process } = call;
-  return { kind, target, request, value, argument, after, descriptors, made, process };
 }
 
 /** Whether nothing but set_irqs shows the structure: it prints the header's fields alone. */
