@@ -10,6 +10,10 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
     lines: 430,
     because: "a short function an attribute that is read; a fifth are the texts of the rules",
   },
+  "src/model/ap/queue-life.ts": {
+    lines: 410,
+    because: "how a queue comes and goes: a third are the texts of the rules, which speak of both",
+  },
   "src/model/core/trial.ts": {
     lines: 450,
     because: "one object that a model talks to: its results, effects and reads share the cursor and the first mismatch",
@@ -20,6 +24,10 @@ const longer: Readonly<Record<string, { readonly lines: number; readonly because
   },
   "src/operation/ap/syscalls.ts": {
     lines: 620,
+    because: "a short decoder a system call, all over one descriptor table",
+  },
+  "src/operation/platform/syscalls.ts": {
+    lines: 440,
     because: "a short decoder a system call, all over one descriptor table",
   },
   "test/model/platform/examples.test.ts": {

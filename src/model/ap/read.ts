@@ -5,13 +5,14 @@ import { admits, type Bits, exactly, has, isExact, possible } from "../core/bits
 import { and, is, isKnown, type Known, not, or, type Tri } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
-import { APCB_1, learnShadow } from "./apcb.js";
+import { APCB_1 } from "./apcb.js";
 import { NOND_10 } from "./bus.js";
 import { OUTPUT, readDeviceFile } from "./device-files.js";
 import { asRead, controlText, matrixText, PAGE_TEXT, parseControl, parseMatrix } from "./matrix-text.js";
 import { mdevAt } from "./mdevs.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import { assignee, queueAt } from "./queues.js";
+import { learnShadow } from "./shadow-seen.js";
 import { APCB_3, APCB_4, APCB_5 } from "./shadow-v12.js";
 import type { ApState, Mdev, QueueDriver } from "./state.js";
 
