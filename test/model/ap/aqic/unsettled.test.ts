@@ -101,6 +101,7 @@ describe("IRQ-10: freed where the mdev of the queue is not known", () => {
     loosen(world, "0405");
     world.explain(operationOf(resetCall(setup), done, allReset([unregister(3), unpin(NIB_A)])));
     expect(world.ledger()).toEqual({ queues: {}, gisc: {}, pins: {}, leaks: [] });
+    expect(world.queue("0405").heldBy).toBeNull();
     expect(world.broken()).toEqual([]);
   });
 
