@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { freeIfSeen } from "../../../../src/model/ap/free.js";
+import { Choices } from "../../../../src/model/core/choices.js";
 import { oneOf, unknown } from "../../../../src/model/core/known.js";
+import { Trial } from "../../../../src/model/core/trial.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { ALL, done, failed, never, noInstructions, OLD, operationOf, value, type World } from "./host.js";
@@ -139,6 +142,21 @@ describe("IRQ-10: freed where the mdev of the queue is not known", () => {
     const taken = [pin(NIB_B), register(3), aqic("0405", 3, 0x80000000)];
     world.explain(operationOf(again, value(0), taken), false, without("gisc_unregister"));
     expect(world.broken()).toEqual([]);
+  });
+});
+
+describe("lines that tell whether a registration was freed", () => {
+  test.each([
+    ["both", true, [unregister(3), unpin(NIB_A)]],
+    ["the pin alone", false, [unpin(NIB_A)]],
+    ["the ISC alone", false, [unregister(3)]],
+    ["none", false, []],
+  ])("%s: held by no guest is %s", (_what, free, effects) => {
+    const { world } = enabled("linux-6.1");
+    const queue = world.queue("0405");
+    const operation = operationOf({ kind: "unrecorded" }, never, effects);
+    freeIfSeen(new Trial(operation, without(), new Choices(), false), world.state, queue);
+    expect(queue.heldBy === null).toBe(free);
   });
 });
 
