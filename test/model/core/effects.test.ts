@@ -144,6 +144,14 @@ describe("effects without a place", () => {
     expect(x.judged).toBe(true);
   });
 
+  test("one that is left over is ascribed to the rules that were named last", () => {
+    const rules = ["R-1", "R-2", "R-3", "R-4", "R-5"].map((id) => ({ ...R1, id }));
+    const left = trial({ effects: queues(probe(5)) });
+    for (const rule of rules) left.by(rule);
+    left.finish();
+    expect(left.mismatch?.rules.map(({ id }) => id)).toEqual(["R-3", "R-4", "R-5"]);
+  });
+
   test("one that is left over, or of another queue, is the mismatch", () => {
     const left = trial({ effects: queues(probe(5)) });
     left.finish();
