@@ -233,6 +233,16 @@ test.each(ALL)("%s: an answer of a CPU whose guest is not known tells nothing ab
   expect(world.refusesGuest({ ...request, tid: 2 }, [], exit("0x0001000000000003", 3))).toBe(false);
 });
 
+test.each(ALL)("%s: where no VMM is followed, a VM without an mdev may run the instruction (PQAP-12)", (column) => {
+  const { world } = common(column);
+  const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A, tid: 77 };
+  const refused = () => world.refusesGuest(request, [], exit("0x0001000000000003", 3));
+  world.state.host.hosted = true;
+  expect(refused()).toBe(true);
+  world.state.host.hosted = false;
+  expect(refused()).toBe(false);
+});
+
 describe("a guest whose end would not be seen", () => {
   const SPECIFIED = exit(asksFor(3), 1, 0, 6);
   const REQUEST = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
