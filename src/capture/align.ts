@@ -1,7 +1,7 @@
 import type { Sink } from "../ingest/importer.js";
 import { type Alignment, type ClockKind, type ClockSample, ClockSampler, clockKind, offsetBetween } from "./clock.js";
 import type { DiagnosticLog } from "./diagnostics.js";
-import { LineCutter } from "./lines.js";
+import { cutterFor } from "./lines.js";
 import type { OpenSource } from "./source-reader.js";
 
 /** Bytes read to learn the kind of a clock. */
@@ -100,10 +100,7 @@ async function look(
     diagnostic: () => {},
   };
   const parser = source.importer.parser({ source: 0, file: source.file }, sink);
-  const cutter = new LineCutter({
-    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
-    tooLong: () => {},
-  });
+  const cutter = cutterFor(parser);
   const head = await source.bytes.peek(limit);
   cutter.pushBytes(head);
   // The last line may be cut off: it is not looked at.

@@ -1,6 +1,6 @@
 import type { Event, GapEvent, Stamp } from "../event/event.js";
 import type { Importer, Sink } from "../ingest/importer.js";
-import { LineCutter } from "./lines.js";
+import { cutterFor } from "./lines.js";
 import type { OpenSource } from "./source-reader.js";
 
 /**
@@ -43,10 +43,7 @@ async function readEvents(
 ): Promise<void> {
   const sink: Sink = { event: take, context: () => {}, diagnostic: () => {} };
   const parser = importer.parser({ source: index, file: source.file }, sink);
-  const cutter = new LineCutter({
-    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
-    tooLong: () => {},
-  });
+  const cutter = cutterFor(parser);
   for await (const chunk of source.bytes.stream()) cutter.pushBytes(chunk);
   cutter.end();
   parser.end(true);

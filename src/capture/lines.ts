@@ -1,3 +1,5 @@
+import type { LineParser } from "../ingest/importer.js";
+
 /** Bytes of a line at most; a longer one is left out. */
 export const MAX_LINE = 16 * 2 ** 20;
 
@@ -122,4 +124,9 @@ export class LineCutter {
     this.#carry = "";
     this.#consumer.tooLong(this.#number);
   }
+}
+
+/** A cutter that hands its lines to a parser; one that is too long is passed over where nobody is to be told. */
+export function cutterFor(parser: LineParser, tooLong: LineConsumer["tooLong"] = () => {}): LineCutter {
+  return new LineCutter({ line: (text, number, bytes, start) => parser.line(text, number, bytes, start), tooLong });
 }

@@ -1,7 +1,7 @@
 import type { EnvironmentEvent, Event } from "../event/event.js";
 import type { Sink } from "../ingest/importer.js";
 import type { DiagnosticLog } from "./diagnostics.js";
-import { LineCutter } from "./lines.js";
+import { cutterFor } from "./lines.js";
 import { type OpenSource, readSource } from "./source-reader.js";
 
 /** Lines kept of a snapshot: a machine with 256 adapters and domains has some 100 000. */
@@ -59,7 +59,7 @@ export async function leadingEnvironment(source: OpenSource, index: number): Pro
     diagnostic: () => {},
   };
   const parser = source.importer.parser({ source: index, file: source.file }, sink);
-  const cutter = new LineCutter({ line: (text, number) => parser.line(text, number), tooLong: () => {} });
+  const cutter = cutterFor(parser);
   const head = await source.bytes.peek(MAX_PRELUDE);
   for (let start = 0; start < head.length && !recorded; start += HEAD) {
     cutter.pushBytes(head.subarray(start, start + HEAD));

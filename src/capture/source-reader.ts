@@ -3,7 +3,7 @@ import type { Format, Importer, Sink, SourceInfo } from "../ingest/importer.js";
 import type { ByteSource } from "./bytes.js";
 import type { Source } from "./capture.js";
 import type { DiagnosticLog } from "./diagnostics.js";
-import { LineCutter, MAX_LINE } from "./lines.js";
+import { cutterFor, MAX_LINE } from "./lines.js";
 
 /** A source that can be read. */
 export interface OpenSource extends Source {
@@ -44,20 +44,18 @@ export async function* readSource(
   };
   const info: SourceInfo = { source: index, file };
   const parser = source.importer.parser(info, sink);
-  const cutter = new LineCutter({
-    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
-    tooLong: (line) =>
-      sink.diagnostic(
-        {
-          code: "line-too-long",
-          severity: "loss",
-          file,
-          line,
-          message: `the line is longer than ${MAX_LINE / 2 ** 20} MiB and was left out`,
-        },
-        1,
-      ),
-  });
+  const cutter = cutterFor(parser, (line) =>
+    sink.diagnostic(
+      {
+        code: "line-too-long",
+        severity: "loss",
+        file,
+        line,
+        message: `the line is longer than ${MAX_LINE / 2 ** 20} MiB and was left out`,
+      },
+      1,
+    ),
+  );
   try {
     for await (const chunk of source.bytes.stream()) {
       cutter.pushBytes(chunk);

@@ -51,15 +51,20 @@ export class DescriptorTable<O> {
   }
 
   /** Removes the descriptors that `leaves` chooses; returns the files that were closed for good, in descriptor order. */
-  closeWhere(leaves: (fd: number, file: OpenFile<O>, closeOnExec: boolean) => boolean): OpenFile<O>[] {
+  closeWhere(leaves: (fd: number, file: OpenFile<O>) => boolean): OpenFile<O>[] {
     const closed: OpenFile<O>[] = [];
     for (const [fd, file] of this.entries()) {
-      if (!leaves(fd, file, this.onExec.get(fd) ?? file.closeOnExec)) continue;
+      if (!leaves(fd, file)) continue;
       this.clear(fd);
       const last = release(file);
       if (last !== undefined) closed.push(last);
     }
     return closed;
+  }
+
+  /** Removes the descriptors that an exec closes; returns as {@link closeWhere}. */
+  exec(): OpenFile<O>[] {
+    return this.closeWhere((fd, file) => this.onExec.get(fd) ?? file.closeOnExec);
   }
 
   /** A copy for a forked child. */

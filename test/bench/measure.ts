@@ -7,7 +7,7 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { FileBytes } from "../../src/capture/bytes.js";
 import type { Capture } from "../../src/capture/capture.js";
 import { allImporters } from "../../src/capture/importers.js";
-import { LineCutter } from "../../src/capture/lines.js";
+import { cutterFor } from "../../src/capture/lines.js";
 import { openCapture } from "../../src/capture/open.js";
 import { check, checkCapture } from "../../src/check/check.js";
 import type { Event } from "../../src/event/event.js";
@@ -94,10 +94,7 @@ async function importText(format: Format, path: string): Promise<Measured> {
     },
   };
   const parser = importer.parser({ source: 0, file: path }, sink);
-  const cutter = new LineCutter({
-    line: (text, number, bytes, start) => parser.line(text, number, bytes, start),
-    tooLong: () => {},
-  });
+  const cutter = cutterFor(parser);
   for await (const chunk of new FileBytes(path).stream()) cutter.pushBytes(chunk);
   parser.end(cutter.end());
   return { ...watch.read(), count };

@@ -353,7 +353,7 @@ export class SyscallDecoder {
   }
 
   private exec(task: Task): OpenFile[] {
-    return task.process.files.closeWhere((_fd, file) => file.closeOnExec);
+    return task.process.files.exec();
   }
 
   private put(process: Process, fd: number, object: FileObject, { closeOnExec }: OpenMode): OpenFile | undefined {

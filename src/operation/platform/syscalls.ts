@@ -108,12 +108,7 @@ export class SyscallDecoder {
         return this.clone(event, task);
       case "execve":
       case "execveat":
-        return event.result?.kind === "value"
-          ? closing(
-              task.process.files.closeWhere((_fd, _file, closeOnExec) => closeOnExec),
-              false,
-            )
-          : undefined;
+        return event.result?.kind === "value" ? closing(task.process.files.exec(), false) : undefined;
       case "exit_group":
         return this.leave(task);
       case "sendmsg":

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { attempt } from "../../../src/check/attempt.js";
-import type { EnvironmentEvent } from "../../../src/event/event.js";
 import { initialState } from "../../../src/model/ap/initial.js";
 import { apModel } from "../../../src/model/ap/model.js";
 import type { ApState } from "../../../src/model/ap/state.js";
 import type { DeviceRef, GroupRef } from "../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../src/operation/ap/effect.js";
 import type { Operation } from "../../../src/operation/operation.js";
+import { environmentOf } from "../environment.js";
 import { digits, type Numbers } from "./notation.js";
 import { apcbSet, everything, operationOf, resetLines, writeOf } from "./observed.js";
 
@@ -36,19 +36,7 @@ function started(facts: Readonly<Record<string, unknown>> = {}): ApState {
     [`${mdev}/guest_matrix`, "05.0004"],
     [`${mdev}/iommu_group`, "../../../../kernel/iommu_groups/3"],
   ];
-  const environment = lines.map(
-    ([path, value], i): EnvironmentEvent => ({
-      kind: "environment",
-      source: 0,
-      line: i + 1,
-      time: undefined,
-      tid: 0,
-      comm: "",
-      text: `${path}:${value}`,
-      path,
-      value,
-    }),
-  );
+  const environment = environmentOf(lines);
   return initialState({
     profile: "dynamic-v12",
     facts: { mdevInstances: 65536, ...facts },

@@ -1,6 +1,6 @@
-import type { EnvironmentEvent } from "../../../src/event/event.js";
 import { initialState } from "../../../src/model/ap/initial.js";
 import type { ApState } from "../../../src/model/ap/state.js";
+import { environmentOf } from "../environment.js";
 import { all, allBut, apqn, digits, hex, type Numbers } from "./notation.js";
 
 /** Profiles by the short names of the spec (vfio-ap-config section 0). */
@@ -94,19 +94,7 @@ function snapshotOf(machine: Machine): readonly (readonly [path: string, value: 
 
 /** The state of a machine that has just been started: what its snapshot says, and what only a start can tell. */
 export function stateOf(profile: Profile, machine: Machine, facts: Readonly<Record<string, unknown>> = {}): ApState {
-  const environment = snapshotOf(machine).map(
-    ([path, value], line): EnvironmentEvent => ({
-      kind: "environment",
-      source: 0,
-      line: line + 1,
-      time: undefined,
-      tid: 0,
-      comm: "",
-      text: `${path}:${value}`,
-      path,
-      value,
-    }),
-  );
+  const environment = environmentOf(snapshotOf(machine));
   const state = initialState({
     profile: profileNames[profile],
     facts: { hostAqicStatus: "true", ...facts },

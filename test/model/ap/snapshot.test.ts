@@ -1,27 +1,15 @@
 import { describe, expect, test } from "vitest";
-import type { EnvironmentEvent } from "../../../src/event/event.js";
 import { initialState } from "../../../src/model/ap/initial.js";
 import type { ApState } from "../../../src/model/ap/state.js";
 import { unknown } from "../../../src/model/core/known.js";
+import { environmentOf } from "../environment.js";
 
 /** What a snapshot tells of cards, queues and mdevs (capture-formats g). */
 
 type Line = readonly [path: string, value: string];
 
 function stateOf(lines: readonly Line[], facts: Readonly<Record<string, unknown>> = {}): ApState {
-  const environment = lines.map(
-    ([path, value], i): EnvironmentEvent => ({
-      kind: "environment",
-      source: 0,
-      line: i + 1,
-      time: undefined,
-      tid: 0,
-      comm: "",
-      text: `${path}:${value}`,
-      path,
-      value,
-    }),
-  );
+  const environment = environmentOf(lines);
   return initialState({ profile: "linux-6.1", facts, environment, arch: "s390x", note: () => {} });
 }
 

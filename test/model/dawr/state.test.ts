@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { EnvironmentEvent } from "../../../src/event/event.js";
 import { wordOf } from "../../../src/event/word.js";
 import { OneOf, oneOf, unknown } from "../../../src/model/core/known.js";
 import { dawrModel } from "../../../src/model/dawr/model.js";
 import type { DawrState } from "../../../src/model/dawr/state.js";
+import { environmentOf } from "../environment.js";
 import { everyFieldOf } from "../touched.js";
 
 /** The state at the begin of a recording, its copies, and what is left of two runs that both explain an observation. */
@@ -23,19 +23,7 @@ function initial({ facts = {}, snapshot = [], profile = "linux-6.1", kernel }: G
   readonly notes: readonly string[];
 } {
   const notes: string[] = [];
-  const environment = snapshot.map(
-    ([path, value], i): EnvironmentEvent => ({
-      kind: "environment",
-      source: 0,
-      line: i + 1,
-      time: undefined,
-      tid: 0,
-      comm: "",
-      text: `${path}:${value}`,
-      path,
-      value,
-    }),
-  );
+  const environment = environmentOf(snapshot);
   const setting = { profile, facts, environment, arch: "ppc64le", kernel, note: (text: string) => notes.push(text) };
   return { state: dawrModel.initial(setting), notes };
 }

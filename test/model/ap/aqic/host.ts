@@ -9,6 +9,7 @@ import type { Rule } from "../../../../src/model/core/rule.js";
 import type { ApCall, VmRef } from "../../../../src/operation/ap/call.js";
 import { type ApEffect, bracketKinds } from "../../../../src/operation/ap/effect.js";
 import type { ObservedResult, Operation } from "../../../../src/operation/operation.js";
+import { environmentOf } from "../../environment.js";
 import { everyFieldOf } from "../../touched.js";
 import { type Exit, G, M, pqapCall, type Request } from "./lines.js";
 import { mutantsOf } from "./mutants.js";
@@ -339,15 +340,5 @@ function snapshot(queues: readonly string[]): readonly EnvironmentEvent[] {
     const device = `/sys/devices/ap/card${queue.slice(0, 2)}/${queue}`;
     lines.push([`${device}/config`, "1"], [`${device}/driver`, "../../../../bus/ap/drivers/vfio_ap"]);
   }
-  return lines.map(([path, text], at) => ({
-    kind: "environment",
-    source: 0,
-    line: at + 1,
-    time: undefined,
-    tid: 0,
-    comm: "",
-    text: `${path}:${text}`,
-    path,
-    value: text,
-  }));
+  return environmentOf(lines);
 }
