@@ -57,14 +57,26 @@ export type Ending = "userspace" | "interruption" | "answered";
 
 const EOPNOTSUPP = -95;
 
-/** Whether a check ends the instruction here: by what is known, else by what the exit shows. */
-export function endsHere(x: Trial, call: Pqap, condition: Tri, ending: Ending, pgm: number | undefined): boolean {
+/**
+ * Whether a check ends the instruction here: by what is known, else by what the exit shows. `last`: no check that comes
+ * after it ends an instruction in this way.
+ */
+export function endsHere(
+  x: Trial,
+  call: Pqap,
+  condition: Tri,
+  ending: Ending,
+  pgm: number | undefined,
+  last = false,
+): boolean {
   if (condition !== "unknown") return condition;
   const { exit } = call;
   if (exit === undefined) return x.either("unknown");
-  if (ending === "userspace") return exit.rc === EOPNOTSUPP && x.choose(2) === 0;
+  if (ending === "userspace") return exit.rc === EOPNOTSUPP && (last || x.choose(2) === 0);
   const fits = exit.rc === 0 && sameWord(exit.gr1, call.gr1) && (exit.pgm === undefined || exit.pgm === pgm);
-  return fits && x.choose(2) === 0;
+  // A status leaves nothing in the high half of GR1 (AQIC-7): what stands there still shows that none was written.
+  const shown = last && exit.gr1.hi !== 0 && call.gr1.hi !== 0x00010000;
+  return fits && (shown || x.choose(2) === 0);
 }
 
 export function ended(x: Trial, call: Pqap, ending: Ending, rule: Rule, pgm: number | undefined): void {

@@ -104,7 +104,7 @@ export function endIsSeen(x: Trial, guest: Guest): boolean {
 }
 
 /** What the host's facts say of every guest. */
-function factsAtFirst(s: ApState): FactSet {
+export function factsAtFirst(s: ApState): FactSet {
   return factsOfHost(s.host, s.parameters.variant === "posted" && s.parameters.profile === "aqic-v9");
 }
 

@@ -77,7 +77,7 @@ export const AQIC_10 = aqicRule(
 export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
   const { guest } = cpu;
   x.by(AQIC_2);
-  if (endsHere(x, call, not(ecaBit(s, cpu, "aiv")), "userspace", undefined)) {
+  if (endsHere(x, call, not(ecaBit(s, cpu, "aiv")), "userspace", undefined, true)) {
     learnEca(x, s, cpu, "aiv", false);
     refusedBy(x, "no-aiv");
     ended(x, call, "userspace", AQIC_1, undefined);

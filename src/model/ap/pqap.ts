@@ -100,14 +100,14 @@ export function pqap(x: Trial, s: ApState, call: Pqap): void {
 function handlerK(x: Trial, s: ApState, cpu: Cpu, call: Pqap): boolean {
   const { guest } = cpu;
   const { lo } = call.gr0;
-  const ends = (condition: Tri, ending: Ending, rule: Rule, pgm?: number): boolean => {
-    if (!endsHere(x, call, condition, ending, pgm)) return false;
+  const ends = (condition: Tri, ending: Ending, rule: Rule, pgm?: number, last = false): boolean => {
+    if (!endsHere(x, call, condition, ending, pgm, last)) return false;
     ended(x, call, ending, rule, pgm);
     return true;
   };
   /** A check of something that stays as it is: either way, the answer shows it. */
   const lacks = (fact: GuestFact, rule: Rule): boolean => {
-    const missing = ends(not(factOf(guest.facts, fact)), "interruption", rule, SPECIFICATION);
+    const missing = ends(not(factOf(guest.facts, fact)), "interruption", rule, SPECIFICATION, rule === PQAP_9);
     x.by(fact === "wide" ? KVM_1 : KVM_3);
     learnFact(x, s, guest, fact, !missing);
     return missing;
@@ -115,10 +115,12 @@ function handlerK(x: Trial, s: ApState, cpu: Cpu, call: Pqap): boolean {
   const noInstructions = ends(not(is(s.host.apInstructions, true)), "userspace", PQAP_2);
   if (!isKnown(s.host.apInstructions)) s.journal.set(s.host, "apInstructions", !noInstructions);
   if (noInstructions) return true;
-  const notAllowed = ends(not(ecaBit(s, cpu, "apie")), "userspace", PQAP_3);
+  const isAqic = lo >>> 24 === 0x03;
+  // Without a hook nothing else leaves an AQIC to user space; with one AQIC-1 can.
+  const notAllowed = ends(not(ecaBit(s, cpu, "apie")), "userspace", PQAP_3, undefined, isAqic && guest.hook === null);
   learnEca(x, s, cpu, "apie", !notAllowed);
   if (notAllowed) return true;
-  if (ends(lo >>> 24 !== 0x03, "userspace", PQAP_4)) return true;
+  if (ends(!isAqic, "userspace", PQAP_4)) return true;
   if (ends(call.problemState ?? "unknown", "interruption", PQAP_5, PRIVILEGED)) return true;
   if (ends((lo & 0x007f0000) !== 0, "interruption", PQAP_6, SPECIFICATION)) return true;
   if ((lo & 0x00800000) !== 0 && lacks("fac15", PQAP_7)) return true;

@@ -1,7 +1,8 @@
 import type { Word } from "../../event/word.js";
 import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { endIsSeen, newGuest, pointerFits, unmetGuest } from "./guests.js";
+import type { FactSet } from "./guest-facts.js";
+import { endIsSeen, factsAtFirst, newGuest, pointerFits, unmetGuest } from "./guests.js";
 import { aqicRule } from "./profile.js";
 import { type ApState, type Guest, VcpuTask } from "./state.js";
 
@@ -92,18 +93,36 @@ function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
   const stranger = exact.length === 0 && mayBeStranger(s, guests);
   // A VM without an mdev leaves no line of the driver: where no VMM's calls are recorded it may be there unseen (PQAP-12).
   const bare = !stranger && named === undefined && !s.host.hosted;
-  const guest = guests[x.choose(guests.length + (stranger || bare ? 1 : 0))];
-  if (guest === undefined && bare) return bareGuest(s);
-  if (guest === undefined && named === undefined) return unmetGuest(s);
-  const chosen = guest ?? newGuest(s, named?.kvm, undefined);
+  const kinds = named === undefined ? kindsOf(guests) : guests;
+  const kind = kinds[x.choose(kinds.length + (stranger || bare ? 1 : 0))];
+  if (typeof kind === "number") return bareGuest(s, kind);
+  if (kind === undefined && bare) return bareGuest(s, factsAtFirst(s));
+  if (kind === undefined && named === undefined) return unmetGuest(s);
+  const chosen = kind ?? newGuest(s, named?.kvm, undefined);
   runs(s, tid, chosen);
   return chosen;
 }
 
-/** A guest that was not met, and has no mdev. */
-function bareGuest(s: ApState): Guest {
+/**
+ * The guests that can answer differently. Those without an mdev of which the same is known answer alike (PQAP-12), and it
+ * stays open which of them it was: what is known of them stands for all.
+ */
+function kindsOf(guests: readonly Guest[]): readonly (Guest | FactSet)[] {
+  const alike = new Map<FactSet, number>();
+  for (const { hook, facts } of guests) if (hook === null) alike.set(facts, (alike.get(facts) ?? 0) + 1);
+  const kinds = new Set<Guest | FactSet>();
+  for (const guest of guests) {
+    const several = guest.hook === null && (alike.get(guest.facts) ?? 0) > 1;
+    kinds.add(several ? guest.facts : guest);
+  }
+  return [...kinds];
+}
+
+/** A guest without an mdev: one that was not met, or any of several of which the same is known. */
+function bareGuest(s: ApState, facts: FactSet): Guest {
   const guest = unmetGuest(s);
   guest.hook = null;
+  guest.facts = facts;
   return guest;
 }
 
