@@ -83,10 +83,7 @@ export function ended(x: Trial, call: Pqap, ending: Ending, rule: Rule, pgm: num
   const after = ending === "userspace" ? PQAP_13 : PQAP_14;
   x.by(rule, after, PQAP_15);
   const rc = ending === "userspace" ? EOPNOTSUPP : 0;
-  exits(x, call, { rc, gr1: call.gr1, cc: undefined }, rule, after, INV_17);
-  if (call.exit?.pgm !== undefined && pgm !== undefined && call.exit.pgm !== pgm) {
-    x.differs(`program interruption ${pgm.toString(16)}`, call.exit.pgm.toString(16), rule, after);
-  }
+  exits(x, call, { rc, gr1: call.gr1, cc: undefined, pgm }, rule, after, INV_17);
 }
 
 /** AQIC-7, PQAP-11: the status in the low half of GR1. `left`: bits that may stand in its reserved half (IRQ-13). */
@@ -102,6 +99,8 @@ export interface ExpectedExit {
   readonly rc: number;
   readonly gr1: Word;
   readonly cc: number | undefined;
+  /** Code of the program interruption (PQAP-14); absent for none, which a recorder shows as 0 or not at all. */
+  readonly pgm?: number | undefined;
 }
 
 /** Holds the exit against what is expected. */
@@ -112,11 +111,15 @@ export function exits(x: Trial, call: Pqap, expected: ExpectedExit, ...rules: re
     return;
   }
   const cc = expected.cc ?? call.ccBefore;
+  const pgm = expected.pgm ?? 0;
   if (exit.rc !== expected.rc) x.differs(`rc ${expected.rc}`, `rc ${exit.rc}`, ...rules, ...never(exit.rc));
   else if (!sameWord(exit.gr1, expected.gr1)) {
     x.differs(`gr1 ${wordText(expected.gr1)}`, `gr1 ${wordText(exit.gr1)}`, ...rules);
   } else if (cc !== undefined && exit.cc !== cc) x.differs(`cc ${cc}`, `cc ${exit.cc}`, ...rules);
-  else x.agrees(...rules);
+  else if (exit.pgm !== undefined && exit.pgm !== pgm) {
+    const shown = (code: number): string => (code === 0 ? "no program interruption" : `program interruption ${code}`);
+    x.differs(shown(pgm), shown(exit.pgm), ...rules);
+  } else x.agrees(...rules);
 }
 
 function never(rc: number): readonly Rule[] {
