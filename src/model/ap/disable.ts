@@ -42,9 +42,11 @@ export const IRQ_15 = aqicRule(
 const MAX_DISABLE_ATTEMPTS = 6;
 const MAX_WAITS = 5;
 
-/** IRQ-13: what the driver sees of the status that the hardware gave. */
-export function seenStatus(x: Trial, s: ApState, hardware: number): number {
+/** IRQ-13: what the driver sees of the status that the hardware gave; `answer`: what the guest got, where that is it. */
+export function seenStatus(x: Trial, s: ApState, hardware: number, answer: number | undefined): number {
   if (hardware === 0) return 0;
+  // After a divergence nothing shows it for certain: a guess would make the next answers wrong.
+  if (x.lenient && !isKnown(s.host.aqicStatus)) return answer === 0 ? 0 : hardware;
   const lost = x.either(is(s.host.aqicStatus, "lost"));
   if (!isKnown(s.host.aqicStatus)) s.journal.set(s.host, "aqicStatus", lost ? "lost" : "true");
   if (lost) x.by(IRQ_13);
@@ -97,7 +99,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     }
     attempts++;
     learnDisable(x, s, queue, effect.status);
-    status = seenStatus(x, s, effect.status);
+    status = seenStatus(x, s, effect.status, answer);
     const rc = responseCode(status);
     if (rc === 0x07 && isKnown(queue.savedIsc) && queue.savedIsc !== null) x.by(IRQ_12);
     if (rc === 0x00 || rc === 0x07) {

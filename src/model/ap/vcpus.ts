@@ -51,10 +51,13 @@ export function ecaBit(s: ApState, cpu: Cpu, bit: EcaBit): Tri {
   return isKnown(learnt) ? learnt : is(s.host[bit], true);
 }
 
-/** An answer shows a bit of the CPU's ECA. It is remembered where a change of it could not have gone unseen. */
+/**
+ * An answer shows a bit of the CPU's ECA. It is remembered where a change of it could not have gone unseen; not from an
+ * instruction that diverged: which check ended it is a guess.
+ */
 export function learnEca(x: Trial, s: ApState, cpu: Cpu, bit: EcaBit, value: boolean): void {
   x.by(bit === "apie" ? KVM_2 : KVM_4);
-  if (cpu.eca === undefined && endIsSeen(x, cpu.guest)) s.journal.set(cpu.task, bit, value);
+  if (cpu.eca === undefined && !x.lenient && endIsSeen(x, cpu.guest)) s.journal.set(cpu.task, bit, value);
 }
 
 /** Calls on a VM descriptor that change what its CPUs answer. */
@@ -74,6 +77,8 @@ export function changeVm(x: Trial, s: ApState, vm: number, change: VmChange): vo
       if (change === "protected" && !s.parameters.old) s.journal.set(task, "aiv", unknown);
     }
     if (change === "attribute") s.journal.set(s.host, "apie", unknown);
+    // GISC-8: that the host has AIV says nothing of a CPU any more.
+    if (change === "protected" && !s.parameters.old && s.host.aiv === true) s.journal.set(s.host, "aiv", unknown);
   }
 }
 
@@ -94,12 +99,14 @@ function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
   // A VM without an mdev leaves no line of the driver: where no VMM's calls are recorded it may be there unseen (PQAP-12).
   const bare = !stranger && named === undefined && !s.host.hosted;
   const kinds = named === undefined ? kindsOf(guests) : guests;
-  const kind = kinds[x.choose(kinds.length + (stranger || bare ? 1 : 0))];
+  const options = kinds.length + (stranger || bare ? 1 : 0);
+  const kind = kinds[x.choose(options)];
   if (typeof kind === "number") return bareGuest(s, kind);
   if (kind === undefined && bare) return bareGuest(s, factsAtFirst(s));
   if (kind === undefined && named === undefined) return unmetGuest(s);
   const chosen = kind ?? newGuest(s, named?.kvm, undefined);
-  runs(s, tid, chosen);
+  // Of several, the one that is taken after a divergence is a guess.
+  if (!x.lenient || options === 1) runs(s, tid, chosen);
   return chosen;
 }
 

@@ -13,6 +13,7 @@ import {
   pqapCall,
   type Request,
   register,
+  tapq,
   unpin,
   unregister,
   unsetKvm,
@@ -87,6 +88,38 @@ describe("Example 9: order of the checks", () => {
     expect(world.missing("PQAP-1 PQAP-10 PQAP-11")).toEqual([]);
   });
 });
+
+test.each(ALL)("PQAP-2, %s: the test for AP instructions is a TAPQ of APQN 0, which a recorder may show", (column) => {
+  const { world } = common(column);
+  const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
+  const lines = [pin(keyOf(column, NIB_A)), register(3), aqic("0405", 3, 0x80000000)];
+  const refused = (first: string, at = 0) =>
+    world.refusesGuest(request, lines.toSpliced(at, 0, tapq(first, 0x00010000)), exit("0x80000000", 1));
+  expect(refused("0000")).toBe(false);
+  expect(refused("0001")).toBe(true);
+  expect(refused("0000", 1)).toBe(true);
+  const other = { ...request, gr0: "0x04000000" };
+  expect(world.refusesGuest(other, [tapq("0000", 0x80000000)], exit(asksFor(3), 1, -95))).toBe(false);
+});
+
+test.each(ALL)(
+  "PQAP-14, %s: an instruction that was answered, or left to user space, leaves no interruption",
+  (column) => {
+    const { world } = common(column);
+    const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
+    const lines = [pin(keyOf(column, NIB_A)), register(3), aqic("0405", 3, 0x80000000)];
+    for (const [pgm, wrong] of [
+      [undefined, false],
+      [0, false],
+      [2, true],
+      [6, true],
+    ] as const) {
+      expect(world.refusesGuest(request, lines, exit("0x80000000", 1, 0, pgm))).toBe(wrong);
+      expect(world.refusesGuest({ ...request, gr0: aqicOf("0a0a") }, [], exit("0x10000", 3, 0, pgm))).toBe(wrong);
+      expect(world.refusesGuest({ ...request, gr0: "0x04000000" }, [], exit(asksFor(3), 1, -95, pgm))).toBe(wrong);
+    }
+  },
+);
 
 describe("Example 10: no hook", () => {
   test.each(ALL)("rows 1 and 2, %s: the status goes into the high word", (column) => {
@@ -197,6 +230,17 @@ describe("facts of a guest that nobody records", () => {
     world.guest(request, [], exit("0x10000", 3));
     world.changes(vm, "protected");
     expect(world.refusesGuest(request, [], exit(asksFor(3), 1, -95))).toBe(isOld(column));
+  });
+
+  test("protected mode may take AIV away although the host has it (GISC-8)", () => {
+    const { world, vm } = common("linux-6.1");
+    const request = { gr0: aqicOf("0a0a"), gr1: asksFor(3), gr2: NIB_A, eca: undefined };
+    const left = exit(asksFor(3), 1, -95);
+    world.guest(request, [], exit("0x10000", 3));
+    expect(world.refusesGuest(request, [], left)).toBe(true);
+    world.changes(vm, "protected");
+    expect(world.refusesGuest(request, [], left)).toBe(false);
+    expect(world.refusesGuest(request, [], exit("0x10000", 3))).toBe(false);
   });
 
   test("row 6 of Example 20: facility 65 without AIV", () => {
