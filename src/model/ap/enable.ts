@@ -218,15 +218,25 @@ function savedKey(x: Trial, s: ApState, guest: Guest, queue: Queue, key: string)
 /** NIB-3: which pages are memory is not recorded; whether the page is pinned shows it, and is so the next time too. */
 function notInMemory(x: Trial, s: ApState, guest: Guest | null, nib: Word, answer: number | undefined): boolean {
   const page = addressText(pageOf(nib));
-  const known = guest === null || !isKnown(guest.pages) ? undefined : guest.pages.get(page);
+  const known =
+    page === LAST_PAGE ? false : guest === null || !isKnown(guest.pages) ? undefined : guest.pages.get(page);
   const refused = known === undefined ? refusedUnseen(x, answer) : !known;
   if (refused) x.by(NIB_3);
-  if (known === undefined && guest !== null) learnPage(x, s, guest, page, !refused);
+  const other = answer !== undefined && answer !== madeStatus(0x06);
+  const shown = refused ? answer !== undefined && x.certain("pin_pages") : other || pinSeen(x);
+  if (known === undefined && guest !== null && shown) learnPage(x, s, guest, page, !refused);
   return refused;
 }
 
+/** No memory slot has the last page of all: its end would be beyond 64 bits. */
+const LAST_PAGE = "0xfffffffffffff000";
+
+function pinSeen(x: Trial): boolean {
+  return x.peek("pin_pages") !== undefined;
+}
+
 function refusedUnseen(x: Trial, answer: number | undefined): boolean {
-  if (x.peek("pin_pages") !== undefined) return false;
+  if (pinSeen(x)) return false;
   if (answer !== undefined && answer !== madeStatus(0x06)) return false;
   return x.certain("pin_pages") || x.either("unknown");
 }
@@ -288,7 +298,7 @@ function enableOnHost(
     (seen) => {
       if (seen.apqn !== queue.apqn) return `hw_aqic ${apqnText(seen.apqn)}`;
       if (!canAnswerEnable(seen.status)) return `response code ${rcText(responseCode(seen.status))} to an enable`;
-      return controlDiffers(guest, isc, nisc, seen.gr1);
+      return controlDiffers(guest, isc, nisc, seen.gr1, x.certain("gisc_register"));
     },
     () => `hw_aqic enabling ISC ${isc}`,
     GISC_5,
@@ -296,11 +306,17 @@ function enableOnHost(
     CODES,
   );
   if (effect !== undefined) {
-    if (nisc === undefined || nisc >= 0) s.journal.set(guest, "gisaOrigin", effect.gr1.lo & ORIGIN);
+    const known = isKnown(guest.gisaOrigin) || x.lenient;
+    if (!known && (nisc === undefined || nisc >= 0)) s.journal.set(guest, "gisaOrigin", effect.gr1.lo & ORIGIN);
     learnEnable(x, s, queue, effect.status);
   }
   const status =
-    effect === undefined ? unseenStatus(x, s, request.answer, leftOf(isc)) : seenStatus(x, s, effect.status);
+    effect === undefined
+      ? unseenStatus(x, s, request.answer, leftOf(isc))
+      : seenStatus(x, s, effect.status, request.answer);
+  if (effect === undefined && status !== undefined && !canAnswerEnable(status)) {
+    x.differs("a response code from 00 to 08", `response code ${rcText(responseCode(status))} to an enable`, CODES);
+  }
   // Nothing tells the response code but the lines that follow.
   const rc = status === undefined ? (ASSUMED[x.choose(ASSUMED.length)] ?? 0) : responseCode(status);
   switch (rc) {
@@ -353,10 +369,24 @@ export function leftOf(isc: number): number {
 
 const ORIGIN = 0x7ffffff0;
 
-/** Fields of a host control word that differ from what 2.4 builds; undefined where it fits. */
-function controlDiffers(guest: Guest, isc: number, nisc: number | undefined, word: Word): string | undefined {
+/** A GISA lies at this offset in its page (1.2), which is all that is known of the origin at first. */
+const GISA_OFFSET = 0x900;
+
+/**
+ * Fields of a host control word that differ from what 2.4 builds; undefined where it fits. `registered`: whether the ISC
+ * was registered is recorded, and with it whether the guest has a GISA.
+ */
+function controlDiffers(
+  guest: Guest,
+  isc: number,
+  nisc: number | undefined,
+  word: Word,
+  registered: boolean,
+): string | undefined {
   const hi = leftOf(isc);
-  const origin = isKnown(guest.gisaOrigin) ? guest.gisaOrigin : word.lo & ORIGIN;
+  const seen = word.lo & ORIGIN;
+  const none = seen === 0 && !registered;
+  const origin = isKnown(guest.gisaOrigin) ? guest.gisaOrigin : none ? 0 : (seen & ~0xfff) | GISA_OFFSET;
   // GISC-4, old profiles: the error becomes the host's ISC, and a guest without a GISA has no origin.
   const lo = nisc !== undefined && nisc < 0 ? nisc & 7 : origin | (nisc ?? word.lo & 7);
   return sameWord(word, wordOf(hi, lo)) ? undefined : `control word ${wordText(word)}`;

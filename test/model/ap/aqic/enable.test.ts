@@ -1,7 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { ALL, type Column, isOld, OLD, type World } from "./host.js";
-import { aqic, aqicOf, asksFor, exit, G, NIB_A, NIB_B, pin, register, tapq, unpin, unregister } from "./lines.js";
-import { common, enabled, keyOf, LAST_TAPQ } from "./setting.js";
+import { ALL, type Column, isOld, never, OLD, operationOf, value, type World } from "./host.js";
+import {
+  aqic,
+  aqicOf,
+  asksFor,
+  exit,
+  G,
+  NIB_A,
+  NIB_B,
+  pin,
+  pqapCall,
+  register,
+  tapq,
+  unpin,
+  unregister,
+} from "./lines.js";
+import { common, enable, enabled, keyOf, LAST_TAPQ } from "./setting.js";
 
 const ENABLE_A = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
 
@@ -232,4 +246,45 @@ describe("Example 4: NIB problems", () => {
     world.guest(ENABLE_A, [pin(NIB_A), register(3), aqic("0405", 3, 0x80000000)], exit("0x80000000", 1));
     expect(world.refusesGuest({ ...ENABLE_A, gr2: "0x12345ff0" }, [], REFUSED)).toBe(true);
   });
+
+  test("b, linux-6.1: the last page of all is in no slot (NIB-3)", () => {
+    const { world } = common("linux-6.1");
+    const pinned = [pin("0xffffffffffffffff", -22)];
+    expect(world.refusesGuest({ ...ENABLE_A, gr2: "0xffffffffffffffff" }, pinned, REFUSED)).toBe(true);
+    expect(world.refusesGuest({ ...ENABLE_A, gr2: "0xffffffffffffffff" }, [], REFUSED)).toBe(false);
+    // The page before it can be: the pin fails for want of a mapping.
+    expect(
+      world.refusesGuest({ ...ENABLE_A, gr2: "0xffffffffffffefff" }, [pin("0xffffffffffffefff", -22)], REFUSED),
+    ).toBe(false);
+  });
+
+  test("linux-6.1: an instruction whose exit is missing does not tell that its page is no memory", () => {
+    const { world } = common("linux-6.1");
+    world.explain(operationOf(pqapCall(ENABLE_A, undefined), never, []), true);
+    enable(world);
+  });
 });
+
+test.each(ALL)("%s: a GISA lies at offset 0x900 of its page (GISC-5, INV-19)", (column) => {
+  const { world } = common(column);
+  const lines = (control: string) => [pin(keyOf(column, NIB_A)), register(3), aqic("0405", control, 0x80000000)];
+  for (const [control, wrong] of [
+    ["0x000083001f5c2905", false],
+    ["0x0000830000001905", false],
+    ["0x000083001f5c2805", true],
+    ["0x0000830001f5c295", true],
+    ["0x0000830000000005", true],
+  ] as const) {
+    expect(world.refusesGuest(ENABLE_A, lines(control), exit("0x80000000", 1)), control).toBe(wrong);
+  }
+});
+
+test.each(OLD)(
+  "%s: without a GISA the origin is zero; where registrations are not recorded, there may be none",
+  (column) => {
+    const { world } = common(column);
+    const lines = [pin(keyOf(column, NIB_A)), aqic("0405", "0x0000830000000005", 0x80000000)];
+    const seen = { sees: (kind: string) => !kind.startsWith("gisc_"), syscalls: true };
+    expect(world.refusesCall(pqapCall(ENABLE_A, exit("0x80000000", 1)), value(0), lines, seen)).toBe(false);
+  },
+);

@@ -69,6 +69,18 @@ describe("unseen instructions", () => {
     }
   });
 
+  test.each(ALL)("%s: no machine answers an enable with a code above 08 (5.1)", (column) => {
+    const { world } = common(column);
+    const [keyA] = keys(column);
+    for (const [answer, wrong] of [
+      ["0x80000", false],
+      ["0x90000", true],
+      ["0x2a0000", true],
+    ] as const) {
+      expect(refuses(world, REQUEST_A, [pin(keyA), register(3)], exit(answer, 3)), answer).toBe(wrong);
+    }
+  });
+
   test("08 with one unpin and no disable: the registration had failed (linux-6.1)", () => {
     const { world } = enabled("linux-6.1");
     sees(world, REQUEST_B, [pin(NIB_B), register(7, -19), unpin(NIB_B)], exit("0x80000", 3));
