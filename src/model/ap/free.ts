@@ -101,15 +101,18 @@ function freeIsc(
   const isc = queue.savedIsc;
   if (isc === null) return;
   if (!isKnown(isc) || m === undefined || guest === undefined) {
-    const seen = x.maybe("gisc_unregister", (effect) =>
-      !isKnown(isc) || effect.gisc === isc ? undefined : "other ISC",
-    );
+    const seen = x.maybe("gisc_unregister", (effect) => {
+      if (isKnown(isc) && effect.gisc !== isc) return "other ISC";
+      return guest === undefined || guest === null || pointerFits(guest, effect.kvm) ? undefined : "other guest";
+    });
     if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
     const settled = seen !== undefined || x.certain("gisc_unregister");
     if (!settled) for (const holder of holders(s, queue)) forgetFreed(s, holder);
     // linux-6.1 keeps what it cannot free: the line that is missing says that the queue has no mdev, or its mdev no guest.
     const freed = seen !== undefined || s.parameters.old || (isThere(m) && isThere(guest));
     if (freed || !settled) s.journal.set(queue, "savedIsc", settled ? null : unknown);
+    // INV-1: where no ISC was saved, no NIB was either.
+    if (freed && settled && seen === undefined) s.journal.set(queue, "savedNib", null);
     return;
   }
   if (m === null || guest === null) return;

@@ -1,5 +1,5 @@
 import * as bits from "../core/bits.js";
-import { and, is, isKnown, not, type Tri } from "../core/known.js";
+import { and, is, isKnown, not, OneOf, oneOf, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { loadGuest } from "./apcb.js";
 import { disable } from "./disable.js";
@@ -12,7 +12,7 @@ import { aqicRule, V9, V9_V12, V12_V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { refusedBy } from "./refusal.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
-import { has, learnLinked } from "./table.js";
+import { has, learnLinked, neverFound } from "./table.js";
 import { type Cpu, ecaBit, learnEca, runs } from "./vcpus.js";
 
 export const AQIC_1 = aqicRule(
@@ -93,6 +93,7 @@ export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
     x.by(AQIC_5);
     refusedBy(x, "queue-not-bound");
     writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
+    if (found === "unknown" && s.parameters.dynamic) learnNotLinked(x, s, guest, queue);
     return;
   }
   learnHook(s, guest, queue, call.tid);
@@ -157,7 +158,7 @@ function foundIn(x: Trial, s: ApState, guest: Guest, queue: Queue, apqn: number)
     return s.parameters.dynamic ? has(x, s, guest.hook, queue, apqn) : assignedAndBound(guest.hook, queue);
   }
   if (!s.parameters.dynamic) return foundInAny(s, guest, queue);
-  if (queue.linked === null) return false;
+  if (queue.linked === null || neverFound(s, apqn)) return false;
   if (!isKnown(queue.linked)) return "unknown";
   return mayHave(queue.linked, guest) ? "unknown" : false;
 }
@@ -207,6 +208,21 @@ function learnLink(s: ApState, guest: Guest, queue: Queue): void {
   if (!isKnown(queue.driver)) s.journal.set(queue, "driver", "vfio_ap");
   if (isKnown(queue.linked) || !isKnown(guest.hook) || guest.hook === null || !s.parameters.dynamic) return;
   learnLinked(s, guest.hook, queue);
+}
+
+/** AQIC-5: a queue that was not found is not in the table of the hook's mdev. */
+function learnNotLinked(x: Trial, s: ApState, guest: Guest, queue: Queue): void {
+  const { hook } = guest;
+  if (x.lenient || !isKnown(hook) || hook === null) return;
+  const others = otherTables(s, queue, hook);
+  if (others !== undefined) s.journal.set(queue, "linked", oneOf<Mdev | null>(others));
+}
+
+/** Where else the queue can be, or in no table (null); undefined where an mdev that was not met may have it. */
+function otherTables(s: ApState, { linked }: Queue, hook: Mdev): readonly (Mdev | null)[] | undefined {
+  if (linked instanceof OneOf) return linked.values.filter((m) => m !== hook);
+  if (is(s.host.hiddenMdevs, 0) !== true) return undefined;
+  return [null, ...[...s.mdevs.values()].filter((m) => m !== hook && m.present !== false)];
 }
 
 function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {

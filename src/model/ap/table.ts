@@ -50,6 +50,11 @@ export function lookupBucketOf(apqn: number): number {
   return Number(BigInt.asUintN(64, BigInt(apqn) * 0x61c8864680b583ebn) >> 56n);
 }
 
+/** AQIC-11: no look-up finds the APQN, whatever is in the table. */
+export function neverFound(s: ApState, apqn: number): boolean {
+  return isLiteral(s) && lookupBucketOf(apqn) !== bucketOf(apqn);
+}
+
 /** Whether tables are modelled as lists: only where the posted code corrupts them. */
 export function isLiteral(s: ApState): boolean {
   return s.parameters.profile === "dynamic-v12" && s.parameters.defects === "as-posted";
@@ -62,9 +67,9 @@ export function isLiteral(s: ApState): boolean {
 export function has(x: Trial, s: ApState, m: Mdev, queue: Queue | undefined, apqn: number): Tri {
   if (queue === undefined && !s.host.devicesListed) return "unknown";
   if (!isLiteral(s)) return queue === undefined ? false : is<Mdev | null>(queue.linked, m);
-  if (queue !== undefined && !isKnown(queue.linked)) return "unknown";
   const bucket = lookupBucketOf(apqn);
   if (bucket !== bucketOf(apqn)) x.by(AQIC_11);
+  else if (queue !== undefined && !isKnown(queue.linked)) return is<Mdev | null>(queue.linked, m);
   const seen = new Set<Queue>();
   for (let node = m.heads.get(bucket) ?? null; node !== null; node = node.next) {
     if (node.apqn === apqn) return true;

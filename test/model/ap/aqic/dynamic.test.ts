@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { type Column, done, failed, never, operationOf, V9, value } from "./host.js";
@@ -9,6 +10,7 @@ import {
   aqicOf,
   asksFor,
   exit,
+  G,
   M,
   NIB_A,
   NIB_B,
@@ -48,6 +50,13 @@ describe("Example 19: dynamic-v12 specials", () => {
     expect(world.refusesGuest({ gr0: "0x030023ed", gr1: asksFor(3), gr2: NIB_A }, served, exit("0x80000000", 1))).toBe(
       true,
     );
+    // Nor where it is not known in which table it is, or which mdev the guest has.
+    world.queue("23ed").linked = unknown;
+    const refused = () =>
+      world.refusesGuest({ gr0: "0x030023ed", gr1: asksFor(3), gr2: NIB_A }, served, exit("0x80000000", 1));
+    expect(refused()).toBe(true);
+    world.guestAt(G).hook = unknown;
+    expect(refused()).toBe(true);
     const { world: merged } = common("linux-6.1", { ...MIXED, masks: apcbSet(apm, aqm) });
     enable(merged, "23ed");
   });

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { freeIfSeen } from "../../../../src/model/ap/free.js";
+import { forgetSaved } from "../../../../src/model/ap/ledger.js";
+import { Mdev } from "../../../../src/model/ap/state.js";
+import { removeNode } from "../../../../src/model/ap/table.js";
 import { Choices } from "../../../../src/model/core/choices.js";
 import { oneOf, unknown } from "../../../../src/model/core/known.js";
 import { Trial } from "../../../../src/model/core/trial.js";
@@ -253,6 +256,43 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
     expect(world.refusesGuest(request, [], exit("0x10000", 3))).toBe(false);
   },
 );
+
+test.each(["dynamic-v12", "linux-6.1"] as const)(
+  "%s: a queue that was not found is not served later (AQIC-5)",
+  (column) => {
+    const other = "bbbbbbbb-0000-4000-8000-00000000000b";
+    for (const [linked, told] of [
+      [(m: Mdev) => oneOf([m, null]), true],
+      [() => unknown, true],
+      [(m: Mdev) => oneOf([m, null, new Mdev(other)]), true],
+    ] as const) {
+      const { world } = common(column);
+      const queue = world.queue("0405");
+      removeNode(world.state, queue);
+      queue.linked = linked(world.mdev());
+      queue.owner = linked(world.mdev());
+      const request = { gr0: aqicOf("0405") };
+      const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+      expect(world.refusesGuest(request, served, exit("0x80070000", 3))).toBe(false);
+      world.explainGuest(request, [], exit("0x10000", 3));
+      expect(world.refusesGuest(request, served, exit("0x80070000", 3))).toBe(told);
+      expect(world.refusesGuest(request, [], exit("0x10000", 3))).toBe(false);
+    }
+  },
+);
+
+test.each(ALL)("%s: what a disable frees of a registration that is not known (IRQ-10, INV-1)", (column) => {
+  const { world } = enabled(column);
+  forgetSaved(world.state, world.queue("0405"));
+  const lines = [aqic("0405", "off", 0x80000000), tapq("0405", 0x80000000)];
+  const freed = (...effects: readonly ApEffect[]): boolean =>
+    !world.refusesGuest({ gr0: aqicOf("0405") }, [...lines, ...effects], exit("0x80000000", 1));
+  const page = unpin(keyOf(column, NIB_A));
+  expect(freed()).toBe(true);
+  expect(freed(unregister(3), page)).toBe(true);
+  expect(freed(page)).toBe(false);
+  expect(freed(unregister(3, 0, G2), page)).toBe(false);
+});
 
 test("linux-6.1: after a reset the interrupt is off, and cannot come back by itself (INV-16)", () => {
   const setup = common("linux-6.1");
