@@ -1,5 +1,5 @@
 import * as bits from "../core/bits.js";
-import { and, is, isKnown, not, OneOf, oneOf, type Tri } from "../core/known.js";
+import { and, is, isKnown, not, OneOf, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { loadGuest } from "./apcb.js";
 import { disable } from "./disable.js";
@@ -210,19 +210,19 @@ function learnLink(s: ApState, guest: Guest, queue: Queue): void {
   learnLinked(s, guest.hook, queue);
 }
 
-/** AQIC-5: a queue that was not found is not in the table of the hook's mdev. */
+/** AQIC-5: a queue that was not found is not in the table of the hook's mdev: where it can be in no other, it is in none. */
 function learnNotLinked(x: Trial, s: ApState, guest: Guest, queue: Queue): void {
   const { hook } = guest;
   if (x.lenient || !isKnown(hook) || hook === null) return;
-  const others = otherTables(s, queue, hook);
-  if (others !== undefined) s.journal.set(queue, "linked", oneOf<Mdev | null>(others));
+  if (!mayBeInAnother(s, queue, hook)) s.journal.set(queue, "linked", null);
 }
 
-/** Where else the queue can be, or in no table (null); undefined where an mdev that was not met may have it. */
-function otherTables(s: ApState, { linked }: Queue, hook: Mdev): readonly (Mdev | null)[] | undefined {
-  if (linked instanceof OneOf) return linked.values.filter((m) => m !== hook);
-  if (is(s.host.hiddenMdevs, 0) !== true) return undefined;
-  return [null, ...[...s.mdevs.values()].filter((m) => m !== hook && m.present !== false)];
+/** Whether another mdev may have the queue in its table, or one that was not met. */
+function mayBeInAnother(s: ApState, { linked }: Queue, hook: Mdev): boolean {
+  if (linked instanceof OneOf) return linked.values.some((m) => m !== hook && m !== null);
+  if (is(s.host.hiddenMdevs, 0) !== true) return true;
+  for (const m of s.mdevs.values()) if (m !== hook && m.present !== false) return true;
+  return false;
 }
 
 function foundQueue(x: Trial, found: Tri, answer: number | undefined): boolean {

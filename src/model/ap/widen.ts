@@ -6,6 +6,7 @@ import type { Observability } from "../core/observability.js";
 import type { Trial } from "../core/trial.js";
 import { cloneState } from "./clone.js";
 import { forgetSaved } from "./ledger.js";
+import { assignee } from "./queues.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
 import { removeNode } from "./table.js";
 
@@ -210,7 +211,10 @@ export function forgetRegistration(s: ApState, queue: Queue): void {
 function widenQueue(s: ApState, queue: Queue): void {
   const { journal } = s;
   const driver = everyDriver(queue.driver);
-  if (driver === queue.driver) return;
+  if (driver === queue.driver) {
+    mayLink(s, queue);
+    return;
+  }
   journal.set(queue, "driver", driver);
   // It may have been made anew and linked again: its places among the others are not known.
   journal.set(queue, "order", 0);
@@ -220,6 +224,13 @@ function widenQueue(s: ApState, queue: Queue): void {
   journal.set(queue, "linked", orNone(queue.linked));
   journal.set(queue, "owner", orNone(queue.owner));
   forgetRegistration(s, queue);
+}
+
+/** A queue that was found to be in no table (AQIC-5), and of which it is open whether vfio_ap has it: a scan may have brought it. */
+function mayLink(s: ApState, queue: Queue): void {
+  if (queue.linked !== null || isKnown(queue.driver) || is(queue.driver, "vfio_ap") === false) return;
+  const m = assignee(s, queue.apqn);
+  if (m !== null) s.journal.set(queue, "linked", isKnown(m) ? oneOf<Mdev | null>([m, null]) : unknown);
 }
 
 /** A scan can take any queue away, and bring one to vfio_ap. */

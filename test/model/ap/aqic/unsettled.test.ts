@@ -3,6 +3,7 @@ import { freeIfSeen } from "../../../../src/model/ap/free.js";
 import { forgetSaved } from "../../../../src/model/ap/ledger.js";
 import { Mdev } from "../../../../src/model/ap/state.js";
 import { removeNode } from "../../../../src/model/ap/table.js";
+import { noBits } from "../../../../src/model/core/bits.js";
 import { Choices } from "../../../../src/model/core/choices.js";
 import { oneOf, unknown } from "../../../../src/model/core/known.js";
 import { Trial } from "../../../../src/model/core/trial.js";
@@ -264,7 +265,7 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
     for (const [linked, told] of [
       [(m: Mdev) => oneOf([m, null]), true],
       [() => unknown, true],
-      [(m: Mdev) => oneOf([m, null, new Mdev(other)]), true],
+      [(m: Mdev) => oneOf([m, null, new Mdev(other)]), false],
     ] as const) {
       const { world } = common(column);
       const queue = world.queue("0405");
@@ -280,6 +281,21 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
     }
   },
 );
+
+test("linux-6.1: where scans leave no line, a queue that was not found may have come since (AQIC-5)", () => {
+  const { world } = common("linux-6.1");
+  const blind = without("queue_probe");
+  const request = { gr0: aqicOf("0405") };
+  const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+  const refused = () => world.refusesCall(pqapCall(request, exit("0x80070000", 3)), value(0), served, blind);
+  const notFound = operationOf(pqapCall(request, exit("0x10000", 3)), value(0), []);
+  world.explain(notFound, false, blind);
+  expect(refused()).toBe(false);
+  // One that nobody has assigned does not come to any table.
+  world.mdev().apm = noBits;
+  world.explain(notFound, false, blind);
+  expect(refused()).toBe(true);
+});
 
 test.each(ALL)("%s: what a disable frees of a registration that is not known (IRQ-10, INV-1)", (column) => {
   const { world } = enabled(column);
