@@ -74,13 +74,6 @@ export function wordText(word: Word): string {
   return `0x${word.hi.toString(16).padStart(8, "0")}${word.lo.toString(16).padStart(8, "0")}`;
 }
 
-/** `0x` and hex digits without leading zeros: the key form of addresses in states. */
-export function addressText(word: Word): string {
-  return word.hi === 0
-    ? `0x${word.lo.toString(16)}`
-    : `0x${word.hi.toString(16)}${word.lo.toString(16).padStart(8, "0")}`;
-}
-
 export function isZero(word: Word): boolean {
   return word.hi === 0 && word.lo === 0;
 }

@@ -1,5 +1,6 @@
+import { addressText } from "../../event/address-text.js";
 import type { Word } from "../../event/word.js";
-import { addressText, wordOf } from "../../event/word.js";
+import { wordOf } from "../../event/word.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApCall } from "../../operation/ap/call.js";
 import { isKnown } from "../core/known.js";

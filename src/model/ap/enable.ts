@@ -1,5 +1,6 @@
+import { addressText } from "../../event/address-text.js";
 import type { Word } from "../../event/word.js";
-import { addressText, sameWord, wordOf, wordText } from "../../event/word.js";
+import { sameWord, wordOf, wordText } from "../../event/word.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
@@ -217,9 +218,8 @@ function savedKey(x: Trial, s: ApState, guest: Guest, queue: Queue, key: string)
 
 /** NIB-3: which pages are memory is not recorded; whether the page is pinned shows it, and is so the next time too. */
 function notInMemory(x: Trial, s: ApState, guest: Guest | null, nib: Word, answer: number | undefined): boolean {
-  const page = addressText(pageOf(nib));
-  const known =
-    page === LAST_PAGE ? false : guest === null || !isKnown(guest.pages) ? undefined : guest.pages.get(page);
+  const page = pageNumber(nib);
+  const known = page === LAST_PAGE ? false : guest === null ? undefined : isMemory(guest, page);
   const refused = known === undefined ? refusedUnseen(x, answer) : !known;
   if (refused) x.by(NIB_3);
   const other = answer !== undefined && answer !== madeStatus(0x06);
@@ -229,7 +229,17 @@ function notInMemory(x: Trial, s: ApState, guest: Guest | null, nib: Word, answe
 }
 
 /** No memory slot has the last page of all: its end would be beyond 64 bits. */
-const LAST_PAGE = "0xfffffffffffff000";
+const LAST_PAGE = 2 ** 52 - 1;
+
+/** The number of an address's page: below 2^52. */
+function pageNumber(nib: Word): number {
+  return nib.hi * 2 ** 20 + (nib.lo >>> 12);
+}
+
+/** Whether a NIB showed that a page is memory that can be written, or is not; undefined where none showed it. */
+function isMemory({ pages }: Guest, number: number): boolean | undefined {
+  return isKnown(pages) ? pages.find((page) => page.number === number)?.memory : undefined;
+}
 
 function pinSeen(x: Trial): boolean {
   return x.peek("pin_pages") !== undefined;
@@ -245,9 +255,10 @@ function refusedUnseen(x: Trial, answer: number | undefined): boolean {
 const PAGES = 64;
 
 /** Slots change by calls of the process that holds the VM: where they would not be seen, nothing is remembered. */
-function learnPage(x: Trial, s: ApState, guest: Guest, page: string, memory: boolean): void {
-  if (!x.observability.syscalls || guest.vm === undefined || !isKnown(guest.pages) || guest.pages.size >= PAGES) return;
-  s.journal.set(guest, "pages", new Map(guest.pages).set(page, memory));
+function learnPage(x: Trial, s: ApState, guest: Guest, number: number, memory: boolean): void {
+  const { pages } = guest;
+  if (!x.observability.syscalls || guest.vm === undefined || !isKnown(pages) || pages.length >= PAGES) return;
+  s.journal.set(guest, "pages", [...pages, { number, memory }]);
 }
 
 /** GISC-1: the host's own ISC, or an error; undefined where it is not recorded. */

@@ -1,4 +1,4 @@
-import { addressText } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { isKnown, type Known, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";

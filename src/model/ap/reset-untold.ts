@@ -1,4 +1,4 @@
-import { addressText } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
 import type { ApEffect } from "../../operation/ap/effect.js";
 import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

@@ -133,14 +133,21 @@ export class Guest {
   refs: Known<number> = unknown;
   /** Why counts, pins and references are not what queues and mdevs account for. */
   leaks: Known<readonly Leak[]> = [];
-  /** Pages, by their address, of which a NIB showed whether they are memory that can be written (NIB-3). */
-  pages: Known<ReadonlyMap<string, boolean>> = new Map();
+  /** Pages of which a NIB showed whether they are memory that can be written (NIB-3). */
+  pages: Known<readonly SeenPage[]> = [];
 
   constructor(number: number, pointer: string | undefined, vm: number | undefined) {
     this.number = number;
     this.pointer = pointer;
     this.vm = vm;
   }
+}
+
+/** A page of a guest's addresses. */
+export interface SeenPage {
+  /** Its address without the bits within the page. */
+  readonly number: number;
+  readonly memory: boolean;
 }
 
 /** A VFIO group: the file /dev/vfio/N of one mdev (MDEV-9). */

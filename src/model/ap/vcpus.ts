@@ -67,7 +67,7 @@ export type VmChange = "attribute" | "protected" | "memory";
 export function changeVm(x: Trial, s: ApState, vm: number, change: VmChange): void {
   for (const guest of s.guests.values()) {
     if (guest.vm !== vm) continue;
-    if (change === "memory") s.journal.set(guest, "pages", new Map());
+    if (change === "memory") s.journal.set(guest, "pages", []);
     if (change === "protected") x.by(GISC_8);
     // The counts stay; whether the mask was emptied depends on the direction of the switch.
     if (change === "protected" && !s.parameters.old) s.journal.set(guest, "alertMask", unknown);

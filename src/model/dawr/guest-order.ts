@@ -1,5 +1,6 @@
+import { addressText } from "../../event/address-text.js";
 import type { Event } from "../../event/event.js";
-import { addressText, isZero, type Word } from "../../event/word.js";
+import { isZero, type Word } from "../../event/word.js";
 import { is, isKnown, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import {

@@ -1,4 +1,5 @@
-import { addressText, isZero, sameWord, type Word, wordOf } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
+import { isZero, sameWord, type Word, wordOf } from "../../event/word.js";
 import type { GuestHcall } from "../../operation/dawr/call.js";
 import { H_ENTER_NESTED, H_SET_DABR, H_SET_MODE, H_SET_XDABR } from "../../operation/dawr/numbers.js";
 import type { Trial } from "../core/trial.js";

@@ -1,4 +1,4 @@
-import { addressText } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
 import type { Touched } from "../core/journal.js";
 import { isKnown } from "../core/known.js";
 import type { Broken } from "../core/rule.js";

@@ -1,4 +1,5 @@
-import { addressText, sameWord, type Word, wordOf } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
+import { sameWord, type Word, wordOf } from "../../event/word.js";
 import type { OneRegCall } from "../../operation/dawr/call.js";
 import { registerIds } from "../../operation/dawr/numbers.js";
 import { isKnown, not, or, type Tri, unknown } from "../core/known.js";

@@ -1,4 +1,4 @@
-import { addressText } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
 import { isDawrCall, type VcpuRef } from "../../operation/dawr/call.js";
 import type { Operation } from "../../operation/operation.js";
 import { isKnown } from "../core/known.js";

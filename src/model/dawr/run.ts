@@ -1,5 +1,6 @@
+import { addressText } from "../../event/address-text.js";
 import { errnoNumber } from "../../event/errno.js";
-import { addressText, sameWord } from "../../event/word.js";
+import { sameWord } from "../../event/word.js";
 import type { RegistersCall, RunBeginCall, RunCall } from "../../operation/dawr/call.js";
 import { and, isKnown, not, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

@@ -1,5 +1,6 @@
+import { addressText } from "../../event/address-text.js";
 import type { Event } from "../../event/event.js";
-import { addressText, isZero, sameWord } from "../../event/word.js";
+import { isZero, sameWord } from "../../event/word.js";
 import type { WatchpointRequest } from "../../operation/dawr/call.js";
 import { isKnown, type Known, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";

@@ -1,4 +1,5 @@
-import { addressText, type Word, wordOf } from "../../event/word.js";
+import { addressText } from "../../event/address-text.js";
+import { type Word, wordOf } from "../../event/word.js";
 import { isKnown, type Known } from "../core/known.js";
 
 /** HYP of DAWRX and DABRX: never allowed from a guest (2.3). */

@@ -1,7 +1,7 @@
+import { addressText } from "../../event/address-text.js";
 import { fieldOf, type ProbeEvent } from "../../event/event.js";
 import { type Mask, parseMask } from "../../event/mask.js";
 import { parseHex, parseWord, smallDecimal, type Word } from "../../event/word.js";
-import { AddressTexts } from "./address-texts.js";
 import type { ApEffect, ApMasks } from "./effect.js";
 
 /** What a probe line is for the assembler; undefined where a key is missing or unreadable. */
@@ -64,12 +64,10 @@ function maskField(event: ProbeEvent, key: string): Mask | undefined {
   return text === undefined ? undefined : parseMask(text);
 }
 
-const pointers = new AddressTexts();
-
 /** A kvm pointer as the key of a guest. */
 function pointerField(event: ProbeEvent, key: string): string | undefined {
   const word = wordField(event, key);
-  return word === undefined ? undefined : pointers.of(word);
+  return word === undefined ? undefined : addressText(word);
 }
 
 function withKvm(event: ProbeEvent, make: (kvm: string) => ApEffect): ApEffect | undefined {
