@@ -115,8 +115,10 @@ function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
  * stays open which of them it was: what is known of them stands for all.
  */
 function kindsOf(guests: readonly Guest[]): readonly (Guest | FactSet)[] {
+  const bare = guests.filter(({ hook }) => hook === null);
+  if (bare.length < 2) return guests;
   const alike = new Map<FactSet, number>();
-  for (const { hook, facts } of guests) if (hook === null) alike.set(facts, (alike.get(facts) ?? 0) + 1);
+  for (const { facts } of bare) alike.set(facts, (alike.get(facts) ?? 0) + 1);
   const kinds = new Set<Guest | FactSet>();
   for (const guest of guests) {
     const several = guest.hook === null && (alike.get(guest.facts) ?? 0) > 1;
