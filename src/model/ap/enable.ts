@@ -168,6 +168,7 @@ export function enable(
   if (guest === null) {
     crash(x, s, "the interrupt of a queue is enabled where its mdev has no guest", AQIC_4);
   }
+  if (s.parameters.old) learnGuest(x, s, guest, queue, answer);
   const key = addressText(iova);
   shares(x, guest, key);
   countPin(s, guest, key, 1);
@@ -197,6 +198,12 @@ function pin(x: Trial, iova: Word, answer: number | undefined): boolean {
   if (seen !== undefined) return seen.rc === 1;
   if (answer === undefined) return x.choose(2) === 0;
   return answer !== madeStatus(0x06) || x.choose(2) === 1;
+}
+
+/** AQIC-4: an mdev that may have lost its guest still has it, where the host goes on after the pin. */
+function learnGuest(x: Trial, s: ApState, guest: Guest, { owner }: Queue, answer: number | undefined): void {
+  if (!isKnown(owner) || owner === null || isKnown(owner.kvm)) return;
+  if (answer !== undefined || x.peek("gisc_register") !== undefined) s.journal.set(owner, "kvm", guest);
 }
 
 function shares(x: Trial, guest: Guest, key: string): void {
@@ -339,7 +346,7 @@ function enableOnHost(
       x.by(IRQ_3, IRQ_6, GISC_7);
       refusedBy(x, "aqic");
       unpin(x, s, guest, key, IRQ_3);
-      unregister(x, s, guest, isc, IRQ_3);
+      unregister(x, s, guest, isc, IRQ_3, !s.parameters.old || (x.certain("gisc_register") && (nisc ?? 0) >= 0));
       break;
     default:
       x.by(IRQ_4, IRQ_6);

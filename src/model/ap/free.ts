@@ -171,14 +171,22 @@ function ofAnother(heldBy: Known<Guest | null>, guest: Guest | null): heldBy is 
   return isKnown(heldBy) && heldBy !== null && heldBy !== guest;
 }
 
-export function unregister(x: Trial, s: ApState, guest: Guest, isc: number, rule: Rule): void {
-  const count = giscCount(guest, isc);
+/** `registered`: the ISC certainly is, also where its count is not known. */
+export function unregister(
+  x: Trial,
+  s: ApState,
+  guest: Guest,
+  isc: number,
+  rule: Rule,
+  registered: boolean = false,
+): void {
+  const count = giscCount(guest, isc) ?? (registered ? 1 : undefined);
   x.expect(
     "gisc_unregister",
     (seen) => {
       if (seen.gisc !== isc || !pointerFits(guest, seen.kvm)) return `gisc_unregister ${seen.gisc}`;
-      if (count === undefined || (count > 0 ? seen.rc === 0 : seen.rc === EINVAL || seen.rc === ENODEV))
-        return undefined;
+      const failed = seen.rc === EINVAL || seen.rc === ENODEV;
+      if (count === undefined ? seen.rc === 0 || failed : count > 0 ? seen.rc === 0 : failed) return undefined;
       return `gisc_unregister ${seen.gisc} rc ${seen.rc}`;
     },
     () => `gisc_unregister ${isc}`,

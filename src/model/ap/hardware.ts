@@ -53,11 +53,16 @@ export function learnEnable(x: Trial, s: ApState, queue: Queue, status: number):
   if (rc === 0x07) s.journal.set(queue, "irq", true);
 }
 
+/** 5.1: codes that make no sense for a disable. */
+export function remarkDisable(x: Trial, rc: number): void {
+  if (rc === 0x06 || rc >= 0x08) x.remark(`response code ${rcText(rc)} to a disable`, CODES);
+}
+
 /** The host disabled the interrupt of a queue, or tried to. */
 export function learnDisable(x: Trial, s: ApState, queue: Queue, status: number): void {
   const rc = responseCode(status);
   take(x, s, queue, status);
-  if (rc === 0x06 || rc >= 0x08) x.remark(`response code ${rcText(rc)} to a disable`, CODES);
+  remarkDisable(x, rc);
   // The guest, or an error of the adapter, has reset the queue meanwhile.
   if (rc === 0x07 && queue.irq === true) x.by(IRQ_12);
   if (rc === 0x00 || rc === 0x07) s.journal.set(queue, "irq", false);

@@ -93,7 +93,7 @@ export function handlerV(x: Trial, s: ApState, cpu: Cpu, call: Pqap): void {
     x.by(AQIC_5);
     refusedBy(x, "queue-not-bound");
     writeStatus(x, call, madeStatus(0x01), 0, AQIC_8);
-    if (found === "unknown" && s.parameters.dynamic) learnNotLinked(x, s, guest, queue);
+    if (found === "unknown") learnNotFound(x, s, guest, queue);
     return;
   }
   learnHook(s, guest, queue, call.tid);
@@ -210,10 +210,21 @@ function learnLink(s: ApState, guest: Guest, queue: Queue): void {
   learnLinked(s, guest.hook, queue);
 }
 
-/** AQIC-5: a queue that was not found is not in the table of the hook's mdev: where it can be in no other, it is in none. */
-function learnNotLinked(x: Trial, s: ApState, guest: Guest, queue: Queue): void {
+/**
+ * AQIC-5: a queue that was not found is not in the table of the hook's mdev: where it can be in no other, it is in none. In
+ * aqic-v9 one that is assigned is not bound. The old profiles answer the same where the hook has just vanished (AQIC-3).
+ */
+function learnNotFound(x: Trial, s: ApState, guest: Guest, queue: Queue): void {
   const { hook } = guest;
-  if (x.lenient || !isKnown(hook) || hook === null) return;
+  if (x.lenient || !isKnown(hook) || hook === null || (s.parameters.old && x.operation.overlapping)) return;
+  if (!s.parameters.dynamic) {
+    const { driver } = queue;
+    const assigned = and(bits.has(hook.apm, queue.apid), bits.has(hook.aqm, queue.apqi));
+    if (assigned !== true || !(driver instanceof OneOf)) return;
+    const [other, ...others] = driver.values.filter((one) => one !== "vfio_ap");
+    if (other !== undefined && others.length === 0) s.journal.set(queue, "driver", other);
+    return;
+  }
   if (!mayBeInAnother(s, queue, hook)) s.journal.set(queue, "linked", null);
 }
 

@@ -50,13 +50,16 @@ function parameters(setting: Setting): ApParameters {
   };
 }
 
+/** The host ISC for GISA alerts (vfio-ap-aqic 1.1). */
+const GAL_ISC = 5;
+
 /** Host and guest inputs of vfio-ap-aqic 1.1 and 1.2, by the names used there. */
 function readFacts(s: ApState, setting: Setting): void {
   const { host } = s;
   for (const name of yesOrNoFacts) {
     host[name] = yesOrNo(setting, name) ?? unknown;
   }
-  host.nisc = number(setting, "nisc") ?? unknown;
+  host.nisc = number(setting, "nisc") ?? GAL_ISC;
   host.asked = numbers(setting, "facList");
 }
 

@@ -19,6 +19,7 @@ import {
   setKvm,
   tapq,
   unpin,
+  unregister,
   unsetKvm,
   word,
 } from "./lines.js";
@@ -28,6 +29,7 @@ import {
   attachLines,
   common,
   deviceOf,
+  enabled,
   keyOf,
   makeMdev,
   makeVm,
@@ -188,10 +190,52 @@ describe.each(ALL)("gisc_register, %s", (column) => {
       const undone = [pin(keyOf(column, NIB_A)), register(3, rc), unpin(keyOf(column, NIB_A))];
       expect([rc, world.refusesGuest(request, undone, exit("0x80000", 3))]).toEqual([rc, true]);
     }
+    // The host ISC is 5 (1.1).
+    for (const [rc, wrong] of [
+      [5, false],
+      [3, true],
+    ] as const) {
+      const { world } = common(column, { facts: { nisc: undefined } });
+      expect([rc, world.refusesGuest(request, lines(rc), exit("0x80000000", 1))]).toEqual([rc, wrong]);
+    }
     for (const rc of [0, 5, 7]) {
       const { world } = common(column);
       world.state.host.nisc = unknown;
       expect([rc, world.refusesGuest(request, lines(rc), exit("0x80000000", 1))]).toEqual([rc, false]);
+    }
+  });
+});
+
+describe.each(ALL)("gisc_unregister, %s", (column) => {
+  test("answers 0, or that nothing was registered (GISC-2)", () => {
+    for (const [rc, known, unknownCount] of [
+      [0, true, true],
+      [-22, false, true],
+      [-19, false, true],
+      [-5, false, false],
+      [5, false, false],
+    ] as const) {
+      const { world } = enabled(column);
+      const lines = [aqic("0405", "off", 0x80000000), tapq("0405", 0x80000000), unregister(3, rc)];
+      const explained = (): boolean =>
+        !world.refusesGuest({ gr0: aqicOf("0405") }, [...lines, unpin(keyOf(column, NIB_A))], exit("0x80000000", 1));
+      expect([rc, explained()]).toEqual([rc, known]);
+      world.guestAt(G).gisc = unknown;
+      expect([rc, explained()]).toEqual([rc, unknownCount]);
+    }
+  });
+
+  test("finds what the same instruction has registered (IRQ-3)", () => {
+    for (const [rc, wrong] of [
+      [0, false],
+      [-22, true],
+    ] as const) {
+      const { world } = common(column);
+      world.guestAt(G).gisc = unknown;
+      const key = keyOf(column, NIB_A);
+      const lines = [pin(key), register(3), aqic("0405", 3, 0x81070000), unpin(key), unregister(3, rc)];
+      const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
+      expect([rc, world.refusesGuest(request, lines, exit("0x81070000", 3))]).toEqual([rc, wrong]);
     }
   });
 });

@@ -116,6 +116,18 @@ describe("unseen instructions", () => {
     }
   });
 
+  test.each(ALL)("%s: 06 and 08 make no sense for a disable, and are remarked (5.1)", (column) => {
+    for (const [answer, remarks] of [
+      ["0x30000", 0],
+      ["0x60000", 1],
+      ["0x80000", 1],
+    ] as const) {
+      const { world } = common(column);
+      const operation = operationOf(pqapCall(DISABLE, exit(answer, 3)), value(0), []);
+      expect(world.explain(operation, false, noInstructions).remarks, answer).toHaveLength(remarks);
+    }
+  });
+
   test.each(ALL)("%s: no machine sets the reserved half of a status word", (column) => {
     const [keyA] = keys(column);
     for (const reserved of ["0x80000001", "0x80008300", "0x80070100"]) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { freeIfSeen } from "../../../../src/model/ap/free.js";
 import { forgetSaved } from "../../../../src/model/ap/ledger.js";
-import { Mdev } from "../../../../src/model/ap/state.js";
+import { Mdev, type QueueDriver } from "../../../../src/model/ap/state.js";
 import { removeNode } from "../../../../src/model/ap/table.js";
 import { noBits } from "../../../../src/model/core/bits.js";
 import { Choices } from "../../../../src/model/core/choices.js";
@@ -9,7 +9,7 @@ import { oneOf, unknown } from "../../../../src/model/core/known.js";
 import { Trial } from "../../../../src/model/core/trial.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { ALL, done, failed, never, noInstructions, OLD, operationOf, value, type World } from "./host.js";
+import { ALL, done, failed, never, noInstructions, OLD, operationOf, V9, value, type World } from "./host.js";
 import {
   apcbClear,
   apcbSet,
@@ -279,6 +279,35 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
       expect(world.refusesGuest(request, served, exit("0x80070000", 3))).toBe(told);
       expect(world.refusesGuest(request, [], exit("0x10000", 3))).toBe(false);
     }
+  },
+);
+
+test.each(V9)("%s: a queue that is assigned and was not found is not bound (AQIC-5)", (column) => {
+  const { world } = common(column);
+  const queue = world.queue("0405");
+  queue.driver = oneOf<QueueDriver>(["vfio_ap", "absent"]);
+  const request = { gr0: aqicOf("0405") };
+  const served = [aqic("0405", "off", 0x80070000), tapq("0405", 0x80000000)];
+  const refused = () => world.refusesGuest(request, served, exit("0x80070000", 3));
+  const notFound = operationOf(pqapCall(request, exit("0x10000", 3)), value(0), []);
+  // A close at the same time can have taken the hook away (AQIC-3).
+  world.explain({ ...notFound, overlapping: true });
+  expect(refused()).toBe(false);
+  world.explain(notFound);
+  expect(refused()).toBe(true);
+  expect(queue.driver).toBe("absent");
+});
+
+test.each(OLD)(
+  "%s: an mdev whose guest may have been withdrawn still has it where an enable goes on (AQIC-4)",
+  (column) => {
+    const setup = common(column);
+    const { world, vm, device } = setup;
+    world.explain(operationOf({ kind: "guest-set", vm }, done, []));
+    const silent = () => world.refusesCall({ kind: "device-close", device }, done, []);
+    expect(silent()).toBe(false);
+    enable(world);
+    expect(silent()).toBe(true);
   },
 );
 
