@@ -12,7 +12,7 @@ import { aqicRule, V9, V9_V12, V12_V61 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import { refusedBy } from "./refusal.js";
 import type { ApState, Guest, Mdev, Queue, QueueDriver } from "./state.js";
-import { has, learnLinked, neverFound } from "./table.js";
+import { has, isLiteral, learnLinked, neverFound } from "./table.js";
 import { type Cpu, ecaBit, learnEca, runs } from "./vcpus.js";
 
 export const AQIC_1 = aqicRule(
@@ -225,7 +225,8 @@ function learnNotFound(x: Trial, s: ApState, guest: Guest, queue: Queue): void {
     if (other !== undefined && others.length === 0) s.journal.set(queue, "driver", other);
     return;
   }
-  if (!mayBeInAnother(s, queue, hook)) s.journal.set(queue, "linked", null);
+  // Where tables are taken literally, its node may still hang in one (ASG-6).
+  if (!isLiteral(s) && !mayBeInAnother(s, queue, hook)) s.journal.set(queue, "linked", null);
 }
 
 /** Whether another mdev may have the queue in its table, or one that was not met. */

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { freeIfSeen } from "../../../../src/model/ap/free.js";
 import { forgetSaved } from "../../../../src/model/ap/ledger.js";
 import { Mdev, type QueueDriver } from "../../../../src/model/ap/state.js";
-import { removeNode } from "../../../../src/model/ap/table.js";
 import { noBits } from "../../../../src/model/core/bits.js";
 import { Choices } from "../../../../src/model/core/choices.js";
 import { oneOf, unknown } from "../../../../src/model/core/known.js";
@@ -267,9 +266,8 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
       [() => unknown, true],
       [(m: Mdev) => oneOf([m, null, new Mdev(other)]), false],
     ] as const) {
-      const { world } = common(column);
+      const { world } = common(column, { facts: { defects: "intended" } });
       const queue = world.queue("0405");
-      removeNode(world.state, queue);
       queue.linked = linked(world.mdev());
       queue.owner = linked(world.mdev());
       const request = { gr0: aqicOf("0405") };
@@ -281,6 +279,12 @@ test.each(["dynamic-v12", "linux-6.1"] as const)(
     }
   },
 );
+
+test("dynamic-v12: where tables are taken literally, it may be in one all the same (ASG-6)", () => {
+  const { world } = common("dynamic-v12");
+  world.queue("0405").linked = unknown;
+  for (let time = 0; time < 2; time++) world.explainGuest({ gr0: aqicOf("0405") }, [], exit("0x10000", 3));
+});
 
 test.each(V9)("%s: a queue that is assigned and was not found is not bound (AQIC-5)", (column) => {
   const { world } = common(column);
