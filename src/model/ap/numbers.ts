@@ -18,18 +18,26 @@ export function parseNumber(text: string): Parsed<number> {
   const base = baseAt(text, at);
   if (base === 16) at += 2;
   const start = at;
-  // Two halves of 32 bits: exact up to 2^64, where a number alone is not.
+  let value = 0;
+  for (; at < text.length; at++) {
+    const digit = hexDigit(text.charCodeAt(at));
+    if (digit < 0 || digit >= base) break;
+    if (at - start === SHORT) return parseLong(text, start, base);
+    value = value * base + digit;
+  }
+  return at === start ? invalid : endedAt(text, at, value);
+}
+
+/** The same of a number whose digits begin at `start`, in two halves of 32 bits: exact up to 2^64, where one number alone is not. */
+function parseLong(text: string, start: number, base: number): Parsed<number> {
   let hi = 0;
   let lo = 0;
   let overflow = false;
+  let at = start;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
     const low = lo * base + digit;
-    if (at - start < SHORT) {
-      lo = low;
-      continue;
-    }
     lo = low % HALF;
     hi = hi * base + Math.floor(low / HALF);
     if (hi >= HALF) {
@@ -37,10 +45,13 @@ export function parseNumber(text: string): Parsed<number> {
       hi = 0;
     }
   }
-  if (at === start) return invalid;
-  if (overflow) return outOfRange;
-  if (text.startsWith("\n", at)) at++;
-  return at === text.length ? { ok: true, value: hi * HALF + lo } : invalid;
+  return overflow ? outOfRange : endedAt(text, at, hi * HALF + lo);
+}
+
+/** At most one newline may follow the digits. */
+function endedAt(text: string, at: number, value: number): Parsed<number> {
+  const end = text.startsWith("\n", at) ? at + 1 : at;
+  return end === text.length ? { ok: true, value } : invalid;
 }
 
 /** Base of the number that begins at `at`: `0x` counts only where a hex digit follows (2.4). */
