@@ -38,8 +38,9 @@ function parseLong(text: string, start: number, base: number): Parsed<number> {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
     const low = lo * base + digit;
-    lo = low % HALF;
-    hi = hi * base + Math.floor(low / HALF);
+    const carry = Math.floor(low / HALF);
+    lo = low - carry * HALF;
+    hi = hi * base + carry;
     if (hi >= HALF) {
       overflow = true;
       hi = 0;
