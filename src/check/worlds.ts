@@ -65,7 +65,19 @@ export class Worlds<S extends ModelState> {
   settle(group: readonly Operation[]): readonly Settled[] {
     const settled = this.settleGroup(group);
     for (const state of this.states) this.model.forget?.(state);
-    return settled;
+    return group.length > 1 ? this.withInterleaved(group, settled) : settled;
+  }
+
+  /** What each of the operations shows may be right, and that they ran at the same time not. */
+  private withInterleaved(group: readonly Operation[], settled: readonly Settled[]): readonly Settled[] {
+    const found = this.model.interleaved?.(group) ?? [];
+    if (found.length === 0) return settled;
+    return settled.map((one) => {
+      const among = found.find(({ operation }) => operation === one.operation);
+      if (among === undefined || one.mismatches !== undefined) return one;
+      const { event, expected, observed, rules } = among;
+      return { ...one, mismatches: [{ kind: "effect", rules, expected, observed, event, progress: 0 }] };
+    });
   }
 
   private settleGroup(group: readonly Operation[]): readonly Settled[] {

@@ -25,6 +25,7 @@ import { remains } from "./remains.js";
 import { describeState, renderState } from "./render.js";
 import { apRules } from "./rules.js";
 import { queueCame, queueWent, scan } from "./scan.js";
+import { interleaved } from "./serialization.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
@@ -60,6 +61,7 @@ export const apModel: Model<ApState> = {
   fingerprint,
   clone: cloneState,
   doubted,
+  interleaved,
 };
 
 /** Calls with a result or effects that the specs speak of; the others only tell who is who. */

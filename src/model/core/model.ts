@@ -1,4 +1,4 @@
-import type { EnvironmentEvent } from "../../event/event.js";
+import type { EnvironmentEvent, Event } from "../../event/event.js";
 import type { Operation } from "../../operation/operation.js";
 import type { Journal, Touched } from "./journal.js";
 import type { Observability } from "./observability.js";
@@ -21,6 +21,15 @@ export interface Setting {
 /** A state: whatever the model keeps, with its undo log. */
 export interface ModelState {
   readonly journal: Journal;
+}
+
+/** An operation with a line that another one, which excludes it, does not leave room for. */
+export interface Interleaved {
+  readonly operation: Operation;
+  readonly event: Event;
+  readonly expected: string;
+  readonly observed: string;
+  readonly rules: readonly Rule[];
 }
 
 /** The executable reference of one system. All knowledge of behaviour is here; matching and recovery are the check's. */
@@ -49,6 +58,8 @@ export interface Model<S extends ModelState> {
    * may not have seen everybody; undefined where it takes nothing from that. The observation is then tried against it.
    */
   doubted?(state: S, group: readonly Operation[], observability: Observability): S | undefined;
+  /** Operations of a group that overlap although the kernel does one after the other: in no order can that be. */
+  interleaved?(group: readonly Operation[]): readonly Interleaved[];
   /** Invariants that do not hold after an operation, looked for in what it touched. */
   broken(state: S, touched: Touched): readonly Broken[];
   /** For people: what is left at the end of a recording that nobody will give back, and what may yet be. */
