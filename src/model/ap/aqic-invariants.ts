@@ -7,6 +7,7 @@ import { IRQ_10 } from "./free.js";
 import { guestName } from "./guests.js";
 import { KVM_13 } from "./ledger.js";
 import { ALL, type ApProfile, aqicRule, V12_V61 } from "./profile.js";
+import { MDEV_5_V12 } from "./queue-life.js";
 import { RST_10 } from "./reset-rules.js";
 import type { ApState, Guest, Leak, Queue } from "./state.js";
 
@@ -121,8 +122,9 @@ function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
 function checkTable(s: ApState, queue: Queue, broken: Broken[]): void {
   const { linked, owner } = queue;
   if (!isKnown(linked) || !isKnown(owner) || linked === owner) return;
-  // A queue that is unlinked and keeps its mdev: a defect of linux-6.1 (Q-13, Q-14).
-  const stale = linked === null && !s.parameters.old ? RST_10 : undefined;
+  // A queue that is unlinked and keeps its mdev: a defect of linux-6.1 (Q-13, Q-14), of dynamic-v12 after a removal.
+  const kept = s.parameters.old ? owner?.present === false && MDEV_5_V12 : RST_10;
+  const stale = linked === null && kept !== false ? kept : undefined;
   const text = `${apqnText(queue.apqn)} is in ${linked === null ? "no table" : `the table of mdev ${linked.uuid}`} and names ${owner === null ? "no mdev" : `mdev ${owner.uuid}`}`;
   report(broken, INV_8, text, stale);
 }

@@ -1,17 +1,18 @@
 import type { ApCall } from "../../operation/ap/call.js";
-import { joinBits, noBits, unknownBits } from "../core/bits.js";
-import { is, isKnown, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
+import { has, joinBits, noBits, unknownBits } from "../core/bits.js";
+import { and, is, isKnown, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
 import { guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
-import { resetQueues, resetSet } from "./reset.js";
+import { resetMdev } from "./reset.js";
 import { learnFromStart } from "./shadow-seen.js";
 import { initShadow } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { Hang } from "./table.js";
+import { forgetLedger, forgetRegistration } from "./widen.js";
 
 export const MDEV_6 = configRule(
   "MDEV-6",
@@ -211,14 +212,40 @@ export function setGuest(x: Trial, s: ApState, call: Extract<ApCall, { kind: "gu
   if (line === undefined && s.parameters.old && call.vm !== undefined && call.change !== "add") {
     for (const m of s.mdevs.values()) {
       if (isKnown(m.kvm) && m.kvm !== null && m.kvm.vm === call.vm.id)
-        withdraw(x, s, m, m.kvm, call.change === "remove");
+        withdraw(x, s, m, m.kvm, call.change === "remove" && !hasOtherGroup(s, m));
     }
   }
   x.takeAll();
 }
 
-/** KVM-10. `certain`: the structure says that a group is taken out; else it may be another one that is added. */
+/** Whether the VM may have another group than that of the mdev: one of a device of another kind, say. */
+function hasOtherGroup(s: ApState, m: Mdev): boolean {
+  for (const { mdev, holders } of s.groups.values()) {
+    if (mdev === m || (isKnown(holders) && holders.length === 0)) continue;
+    if (mdev === undefined || !isKnown(mdev.kvm) || mdev.kvm === null) return true;
+  }
+  return false;
+}
+
+/**
+ * KVM-10. `certain`: the structure says that the mdev's group is taken out; else it may be another one, or one that is
+ * added. Kernels from 5.11 on clean up at once (MDEV-7).
+ */
 function withdraw(x: Trial, s: ApState, m: Mdev, guest: Guest, certain: boolean): void {
+  if (s.parameters.profile === "aqic-v9" && x.peek("apcb_clear") !== undefined) {
+    detach(x, s, m);
+    return;
+  }
+  if (s.parameters.variant === "released" && s.parameters.profile === "aqic-v9" && !x.certain("apcb_clear")) {
+    s.journal.set(m, "kvm", certain ? null : oneOf<Guest | null>([guest, null]));
+    s.journal.set(guest, "refs", unknown);
+    mayLoseHook(s, guest, m);
+    for (const queue of s.queues.values()) {
+      if (and(has(m.apm, queue.apid), has(m.aqm, queue.apqi)) !== false) forgetRegistration(s, queue);
+    }
+    forgetLedger(s, guest);
+    return;
+  }
   if (!certain) {
     s.journal.set(m, "kvm", oneOf<Guest | null>([guest, null]));
     s.journal.set(guest, "refs", unknown);
@@ -249,7 +276,7 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
   );
   x.hint("crycb_clear");
   const cleared = guest ?? (clear === undefined ? undefined : guestOf(s, clear.kvm, undefined));
-  resetQueues(x, s, resetSet(x, s, m));
+  resetMdev(x, s, m);
   x.expectBracket(
     "mdev_unset_kvm",
     (seen) =>

@@ -19,7 +19,7 @@ import { closeGroup, groupAt } from "./groups.js";
 import { guestByPointer, guestName, guestOf, newGuest } from "./guests.js";
 import { mdevAt } from "./mdevs.js";
 import { ALL, aqicRule, V9_V12, V61 } from "./profile.js";
-import { RST_7, resetQueues, resetSet } from "./reset.js";
+import { RST_7, resetMdev } from "./reset.js";
 import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
 import { takeEffects } from "./unrecorded.js";
 import { forgetRegistration } from "./widen.js";
@@ -73,6 +73,11 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   const pointer = line?.kind === "mdev_set_kvm" ? line.kvm : masks?.kvm;
   const attached: Tri = line !== undefined || masks !== undefined ? true : "unknown";
   const called = attached === "unknown" && x.certain("mdev_set_kvm") ? false : attached;
+  if (m !== undefined && x.observedSuccess !== false && opensAgain(x, m, called)) {
+    x.succeeds(MDEV_6, IOC_5);
+    opened(s, call, m, group);
+    return;
+  }
   if (x.refuse(not(called), "EINVAL", MDEV_6, KVM_5)) return;
   const guest = guestOf(s, pointer, call.vm?.id);
   const used = guest === undefined ? "unknown" : not(is<Mdev | null>(guest.hook, null));
@@ -96,6 +101,12 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
   expectSetKvm(x, m, guest, 0);
   x.succeeds(MDEV_6, KVM_6);
   opened(s, call, m, group);
+}
+
+/** KVM-6: only the first open of a device attaches a guest; a further descriptor of it is none of the driver's business. */
+function opensAgain(x: Trial, m: Mdev, called: Tri): boolean {
+  if (called === true || m.open === false) return false;
+  return m.open === true || (called === false && x.observedSuccess === true);
 }
 
 /** Nothing names the guest that an mdev was given: any that has none, or one that was not met yet. */
@@ -189,9 +200,19 @@ function mdevOfDevice(x: Trial, s: ApState, id: number, groupNumber: number | un
 export function closeDevice(x: Trial, s: ApState, id: number, groupNumber: number | undefined): void {
   x.by(MDEV_7, IOC_6);
   const device = s.devices.get(id);
-  stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
+  if (!isStillOpen(x, s, device)) stopGuest(x, s, device, mdevOfDevice(x, s, id, groupNumber));
   if (device?.group !== undefined) closeGroup(x, s, id, device.group.number);
   if (device !== undefined) s.journal.set(device, "closed", true);
+}
+
+/** KVM-8: whether another descriptor of the device is open. */
+function isStillOpen(x: Trial, s: ApState, device: DeviceFile | undefined): boolean {
+  if (s.parameters.old || device === undefined || !isKnown(device.mdev)) return false;
+  if (x.peek("apcb_clear") !== undefined || x.bracketList().length > 0) return false;
+  for (const other of s.devices.values()) {
+    if (other !== device && !other.closed && other.mdev === device.mdev) return true;
+  }
+  return false;
 }
 
 function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev | undefined): void {
@@ -260,10 +281,11 @@ function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl
     for (const queue of s.queues.values()) if (queue.driver !== "absent") forgetRegistration(s, queue);
     return;
   }
-  const answer = resetQueues(x, s, resetSet(x, s, m));
+  const answer = resetMdev(x, s, m);
   if (answer === 0) x.returns(0, IOC_3, RST_7);
   else if (answer === -16) x.fails("EBUSY", IOC_3, RST_7);
   else if (answer === -5) x.fails("EIO", IOC_3, RST_7);
+  else if (answer === "failed") x.fails(["EBUSY", "EIO"], IOC_3, RST_7);
   else if (!x.refuse("unknown", "EBUSY", IOC_3, RST_7) && !x.refuse("unknown", "EIO", IOC_3, RST_7))
     x.returns(0, IOC_3);
 }

@@ -1,6 +1,6 @@
 import { addressText } from "../../event/address-text.js";
 import { apqnText } from "../../operation/ap/attribute.js";
-import { isKnown, type Known, unknown } from "../core/known.js";
+import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { guestByPointer, guestName, pointerFits } from "./guests.js";
@@ -212,31 +212,52 @@ export function unpin(x: Trial, s: ApState, guest: Guest | undefined, key: strin
 }
 
 /**
- * The registration may have been freed: it was where the lines say so, and was not where they would be there and are not;
- * else nobody knows.
+ * The registration may have been freed, as a whole: it was where the next line is the first one of that, and was not where
+ * that line would be there and is not; else nobody knows. Returns whether it was.
  */
-export function freeIfSeen(x: Trial, s: ApState, queue: Queue): void {
-  if (queue.savedIsc !== null) {
-    const seen = x.maybe("gisc_unregister", () => undefined);
-    if (seen !== undefined) {
-      unregistered(s, seen.kvm, seen.gisc);
-      s.journal.set(queue, "savedIsc", null);
-    } else if (!x.certain("gisc_unregister")) {
-      for (const holder of holders(s, queue)) forgetFreed(s, holder);
-      s.journal.set(queue, "savedIsc", unknown);
-    }
+export function freeIfSeen(x: Trial, s: ApState, queue: Queue): Tri {
+  if (queue.savedIsc === null && queue.savedNib === null) return "unknown";
+  if (beginsFree(x, queue)) {
+    free(x, s, queue);
+    return true;
   }
-  if (queue.savedNib !== null) {
-    const seen = x.maybe("unpin_pages", () => undefined);
-    if (seen !== undefined) {
-      unpinned(s, queue, addressText(seen.iova));
-      s.journal.set(queue, "savedNib", null);
-    } else if (!x.certain("unpin_pages")) {
-      for (const holder of holders(s, queue)) forgetPins(s, holder);
-      s.journal.set(queue, "savedNib", unknown);
-    }
+  if (wouldShow(x, queue)) return false;
+  if (queue.savedIsc !== null && !x.certain("gisc_unregister")) {
+    for (const holder of holders(s, queue)) forgetFreed(s, holder);
+    s.journal.set(queue, "savedIsc", unknown);
   }
-  if (queue.savedIsc === null && queue.savedNib === null) s.journal.set(queue, "heldBy", null);
+  if (queue.savedNib !== null && !x.certain("unpin_pages")) {
+    for (const holder of holders(s, queue)) forgetPins(s, holder);
+    s.journal.set(queue, "savedNib", unknown);
+  }
+  return "unknown";
+}
+
+/** Whether the next line is one with which the freeing of the queue's registration can begin (IRQ-10). */
+function beginsFree(x: Trial, queue: Queue): boolean {
+  const { savedIsc, savedNib } = queue;
+  const isc = x.peek("gisc_unregister");
+  if (isc !== undefined) return is<number | null>(savedIsc, isc.gisc) !== false;
+  const page = x.peek("unpin_pages");
+  if (page === undefined || is<string | null>(savedNib, addressText(page.iova)) === false) return false;
+  // The ISC goes first, where there is one and a guest that has it.
+  return !(x.certain("gisc_unregister") && isSaved(savedIsc) && hasGuest(queue));
+}
+
+/** Whether the freeing of what is saved for the queue would leave a line. */
+function wouldShow(x: Trial, queue: Queue): boolean {
+  const { savedIsc, savedNib, owner } = queue;
+  if (isSaved(savedIsc) && hasGuest(queue) && x.certain("gisc_unregister")) return true;
+  return isSaved(savedNib) && isKnown(owner) && owner !== null && x.certain("unpin_pages");
+}
+
+function isSaved(saved: Known<string | number | null>): boolean {
+  return isKnown(saved) && saved !== null;
+}
+
+/** Whether the queue has an mdev with a guest for certain. */
+function hasGuest({ owner }: Queue): boolean {
+  return isKnown(owner) && owner !== null && isKnown(owner.kvm) && owner.kvm !== null;
 }
 
 /** The guests of which something may be registered for a queue. */

@@ -3,7 +3,7 @@ import { is, isKnown, type Known, OneOf, oneOf, unknown } from "../core/known.js
 import type { Trial } from "../core/trial.js";
 import { parseNumber } from "./numbers.js";
 import { aqicRule, configRule } from "./profile.js";
-import { resetQueues, resetSet } from "./reset.js";
+import { resetMdev } from "./reset.js";
 import { type ApState, Mdev } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 
@@ -155,12 +155,13 @@ export function remove(x: Trial, s: ApState, m: Mdev, call: AttributeWrite): voi
 /** MDEV-5: the queues of the mdev are reset and released, and the mdev is gone. */
 export function removeMdev(x: Trial, s: ApState, m: Mdev): void {
   x.by(MDEV_5, IOC_7);
-  const set = resetSet(x, s, m);
-  resetQueues(x, s, set);
+  resetMdev(x, s, m);
   if (s.parameters.profile === "linux-6.1") {
-    for (const { queue, certain } of set) {
-      s.journal.set(queue, "linked", certain ? null : without(queue.linked, m));
-      s.journal.set(queue, "owner", certain ? null : without(queue.owner, m));
+    for (const queue of s.queues.values()) {
+      const linked = is<Mdev | null>(queue.linked, m);
+      if (linked === false) continue;
+      s.journal.set(queue, "linked", linked === true ? null : without(queue.linked, m));
+      s.journal.set(queue, "owner", linked === true ? null : without(queue.owner, m));
     }
   }
   died(s, m);

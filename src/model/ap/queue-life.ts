@@ -236,12 +236,13 @@ function fresh(s: ApState, queue: Queue, madeNow: boolean): void {
 /** DRV-9: vfio_ap's queue goes; `after` is what the device is then. */
 export function leave(x: Trial, s: ApState, queue: Queue, after: QueueDriver): void {
   x.by(DRV_9);
-  x.expectBracket(
+  const line = x.expectBracket(
     "queue_remove",
     (seen) => (seen.apqn === queue.apqn ? undefined : `queue_remove ${apqnText(seen.apqn)}`),
     () => `queue_remove ${apqnText(queue.apqn)}`,
     DRV_9,
   );
+  if (line !== undefined && !isKnown(queue.driver)) s.journal.set(queue, "driver", "vfio_ap");
   switch (s.parameters.profile) {
     case "aqic-v9":
       leaveStatic(x, s, queue);

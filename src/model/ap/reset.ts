@@ -1,7 +1,7 @@
 import { bitsOf } from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import { has, isExact } from "../core/bits.js";
-import { and, is, isKnown, type Known, oneOf, unknown } from "../core/known.js";
+import { and, is, isKnown, type Known, OneOf, oneOf, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { linkedTo } from "./apcb.js";
@@ -15,7 +15,7 @@ import { INV_20, INV_21, RST_8, RST_9 } from "./reset-rules.js";
 import { type Candidate, resetsUntold, resetUntold } from "./reset-untold.js";
 import { type ApState, type Mdev, Queue } from "./state.js";
 import { interruptsOn, queueEmpty, responseCode, statusText } from "./status.js";
-import { bucketOf, has as hasQueue, QUEUE_10 } from "./table.js";
+import { bucketOf, has as hasQueue, learnLinked, QUEUE_10 } from "./table.js";
 
 export const RST_1 = aqicRule(
   "RST-1",
@@ -82,12 +82,12 @@ const EIO = -5;
 const RETRY = 1;
 
 /**
- * The queues that a reset of an mdev reaches, in its order (RST-6).
+ * Resets the queues of an mdev, in its profile's order (RST-6).
  * @throws Hang where a look-up never ends.
  */
-export function resetSet(x: Trial, s: ApState, m: Mdev): Candidate[] {
+export function resetMdev(x: Trial, s: ApState, m: Mdev): ResetAnswer {
   meetObserved(x, s);
-  return s.parameters.old ? matrixSet(x, s, m) : tableOf(s, m);
+  return s.parameters.old ? resetQueues(x, s, matrixSet(x, s, m)) : resetQueues(x, s, tableOf(s, m), m);
 }
 
 /** A queue that came unseen is met by its reset for the first time. */
@@ -135,11 +135,11 @@ function apqnsToReset(s: ApState, m: Mdev): readonly number[] {
   return [...s.queues.keys()].sort((a, b) => a - b);
 }
 
-/** What a reset of several queues answers: a value, or undefined where a code was not seen. */
-export type ResetAnswer = number | undefined;
+/** What a reset of several queues answers: a value; `failed`: the value of one that failed; undefined: any (RST-7). */
+export type ResetAnswer = number | "failed" | undefined;
 
-/** Resets queues one after the other, in the order given (RST-6, RST-7). */
-export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate[]): ResetAnswer {
+/** Resets queues one after the other, in the order given (RST-6, RST-7). `table`: the mdev in whose table they are. */
+export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate[], table?: Mdev): ResetAnswer {
   x.by(RST_4, RST_6, RST_8, NOND_8, QUEUE_10);
   const { result } = x.operation;
   const implied = x.operation.call.kind === "device-ioctl" && result.kind === "value" ? 0 : undefined;
@@ -153,14 +153,27 @@ export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate
     const [next] = open.splice(nextCandidate(x, open), 1);
     if (next === undefined) continue;
     if (!next.certain && !isObserved(x, next.queue)) {
-      if (!x.certain("reset_queue")) answer = undefined;
+      if (!x.certain("reset_queue") && !x.certain("hw_zapq")) answer = doubtful(answer);
+      else if (table !== undefined) learnNotLinked(s, table, next.queue);
       continue;
     }
+    if (!next.certain && table !== undefined) learnLinked(s, table, next.queue);
     const rc = resetOne(x, s, next.queue, implied);
-    if (rc === undefined) answer = undefined;
+    if (rc === undefined) answer = doubtful(answer);
     else if (rc !== 0) answer = rc;
   }
   return answer;
+}
+
+/** A reset of all queues of a table passed the queue over: it is in no table, or in another. */
+function learnNotLinked(s: ApState, table: Mdev, queue: Queue): void {
+  const { linked } = queue;
+  if (linked instanceof OneOf) s.journal.set(queue, "linked", oneOf(linked.values.filter((m) => m !== table)));
+}
+
+/** RST-7: one more queue was reset, or may have been, with a result that is not known. */
+function doubtful(answer: ResetAnswer): ResetAnswer {
+  return answer === 0 || answer === undefined ? undefined : "failed";
 }
 
 /** One queue of a set, with what its profile does after the reset (RST-4). */
@@ -280,7 +293,10 @@ function resetLine(x: Trial, s: ApState, queue: Queue, expected: number | undefi
     INV_21,
   );
   if (line?.status !== undefined) sawStatus(s, queue, line.status);
-  return expected ?? line?.rc;
+  const rc = expected ?? line?.rc;
+  // 1.6: a ZAPQ that is not recorded and answered 00 turns the interrupt off, as soon as it is done.
+  if (rc === 0 && !x.observability.sees("hw_zapq")) s.journal.set(queue, "irq", false);
+  return rc;
 }
 
 /** INV-21. */
@@ -293,9 +309,11 @@ function isResetResult(rc: number): boolean {
  * its response code decides; that of a TAPQ after it is ignored.
  */
 function canAnswer(s: ApState, status: number, rc: number): boolean {
-  const code = responseCode(status);
-  if (s.parameters.old) return rc === 0 || (rc === EBUSY) === (code === 0x02 || code === 0x05);
-  return rc !== EIO || code > 0x04;
+  if (s.parameters.old) {
+    if (rc === 0) return true;
+    return rc === EBUSY ? isBusy(status) : !isBusy(status) && responseCode(status) !== 0x00;
+  }
+  return rc !== EIO || responseCode(status) > 0x04;
 }
 
 /** A reset of which only the result is recorded, or nothing: its line says which codes the queue can have answered. */
@@ -304,13 +322,15 @@ function resetUnseen(x: Trial, s: ApState, queue: Queue, implied: number | undef
   const line = x.ahead("reset_queue", (seen) => seen.apqn === queue.apqn);
   const rc = line?.rc ?? implied;
   if (rc === EIO) {
-    s.journal.set(queue, "resetRc", unknownFailure);
+    s.journal.set(queue, "resetRc", line?.status === undefined ? unknownFailure : responseCode(line.status));
     kept(x, queue);
     return rc;
   }
   if (rc === undefined) {
-    s.journal.set(queue, "resetRc", unknown);
-    freeIfSeen(x, s, queue);
+    // Only a reset that ends with -EIO frees nothing.
+    const freed = freeIfSeen(x, s, queue);
+    s.journal.set(queue, "resetRc", freed === "unknown" ? unknown : freed ? unknownEnd : unknownFailure);
+    if (freed === false) kept(x, queue);
     return undefined;
   }
   s.journal.set(queue, "resetRc", rc === 0 ? 0 : busyCode(line?.status));
@@ -320,11 +340,14 @@ function resetUnseen(x: Trial, s: ApState, queue: Queue, implied: number | undef
 
 /** Codes that end with -EBUSY (RST-2): the last status word tells them apart, unless it is that of a poll after 02. */
 function busyCode(status: number | undefined): Known<number> {
-  const rc = status === undefined ? undefined : responseCode(status);
-  return rc === 0x01 || rc === 0x03 || rc === 0x04 ? oneOf([rc, 0x02]) : oneOf([0x01, 0x02, 0x03, 0x04]);
+  if (status === undefined) return unknownBusy;
+  const rc = responseCode(status);
+  return rc === 0x01 || rc === 0x03 || rc === 0x04 ? oneOf([rc, 0x02]) : 0x02;
 }
 
 const unknownFailure: Known<number> = oneOf([0x05, 0xff]);
+const unknownBusy: Known<number> = oneOf([0x01, 0x02, 0x03, 0x04]);
+const unknownEnd: Known<number> = oneOf([0x00, 0x01, 0x02, 0x03, 0x04]);
 
 /** A reset whose instructions are recorded: every step follows from the status words. */
 function resetSeen(x: Trial, s: ApState, queue: Queue): number | undefined {

@@ -109,12 +109,12 @@ export function widen(s: ApState): void {
 }
 
 function forgetLedgers(s: ApState): void {
-  for (const guest of s.guests.values()) {
-    s.journal.set(guest, "gisc", unknown);
-    s.journal.set(guest, "alertMask", unknown);
-    s.journal.set(guest, "pins", unknown);
-    s.journal.set(guest, "leaks", unknown);
-  }
+  for (const guest of s.guests.values()) forgetLedger(s, guest);
+}
+
+/** What is registered and pinned for a guest is not known any more. */
+export function forgetLedger(s: ApState, guest: Guest): void {
+  for (const field of ["gisc", "alertMask", "pins", "leaks"] as const) s.journal.set(guest, field, unknown);
 }
 
 /** A guest's PQAP may have run: what is registered for the queues of vfio_ap, and pinned, is not known any more. */

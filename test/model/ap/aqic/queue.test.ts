@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { ALL, type Column, done, failed, isV9, operationOf, V9, value, World } from "./host.js";
@@ -10,6 +11,7 @@ import {
   asksFor,
   exit,
   G,
+  M,
   NIB_A,
   queueProbe,
   queueRemove,
@@ -20,7 +22,7 @@ import {
   unsetKvm,
   zapq,
 } from "./lines.js";
-import { AQM, enable, enabled, keyOf, LAST_TAPQ, makeMdev, writeOf } from "./setting.js";
+import { AQM, enable, enabled, keyOf, LAST_TAPQ, makeMdev, quietReset, writeOf } from "./setting.js";
 
 const UNBIND = writeOf({ on: "driver", driver: "vfio_ap", name: "unbind" }, "04.0005\n");
 const BIND = writeOf({ on: "driver", driver: "vfio_ap", name: "bind" }, "04.0005\n");
@@ -163,6 +165,28 @@ describe("Example 17: a queue unbound while the guest runs", () => {
     });
     expect(world.broken()).toEqual([]);
   });
+});
+
+describe("QUEUE-5: a queue that was not known to be bound", () => {
+  test.each(V9)("%s: its removal shows that it was, so that its interrupt is disabled too", (column) => {
+    const { world } = enabled(column);
+    world.queue("0405").driver = unknown;
+    const call: ApCall = { kind: "queue-remove", apqn: 0x0405 };
+    const lines = removal(column);
+    expect(world.refusesCall(call, done, lines)).toBe(false);
+    const disabling = lines.filter(({ kind }) => kind !== "hw_aqic" && kind !== "hw_tapq");
+    expect(world.refusesCall(call, done, disabling)).toBe(true);
+  });
+});
+
+test("dynamic-v12: a UUID that is used anew leaves its old queues pointing to the mdev that was (D12-4)", () => {
+  const world = new World("dynamic-v12");
+  makeMdev(world, M, 1);
+  const lines = ["0405", "0416", "0505", "0516"].flatMap((queue) => quietReset("dynamic-v12", queue));
+  world.explain(operationOf(writeOf({ on: "mdev", uuid: M, name: "remove" }, "1\n"), value(2), lines));
+  expect(world.broken()).toEqual([]);
+  world.explain(operationOf(writeOf({ on: "mdev-type", name: "create" }, `${M}\n`), value(37), []));
+  expect([...new Set(world.broken())]).toEqual(["aqic/INV-8 by ap-config/D12-4"]);
 });
 
 describe("5.3: brackets", () => {
