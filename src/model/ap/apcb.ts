@@ -17,7 +17,7 @@ import { and, is, isKnown, not, or, type Tri, unknown } from "../core/known.js";
 import type { Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { learnFact } from "./guest-facts.js";
-import { guestByPointer, guestOf, pointerFits } from "./guests.js";
+import { guestByPointer, guestOf, learnPointer, pointerFits } from "./guests.js";
 import { configRule, V12_V61, V61 } from "./profile.js";
 import { learnShadow } from "./shadow-seen.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
@@ -294,7 +294,7 @@ function adopt(x: Trial, s: ApState, m: Mdev, effect: Extract<ApEffect, { kind: 
   learnShadow(s, m, effect.apm, effect.aqm, effect.adm);
   const guest = isKnown(m.kvm) && m.kvm !== null ? m.kvm : guestOf(s, effect.kvm, undefined);
   if (guest === undefined) return;
-  if (guest.pointer === undefined) s.journal.set(guest, "pointer", effect.kvm);
+  learnPointer(s, guest, effect.kvm);
   if (m.kvm !== guest) s.journal.set(m, "kvm", guest);
   if (guest.hook !== m) s.journal.set(guest, "hook", m);
   loadGuest(s, guest, m);

@@ -98,7 +98,9 @@ function checkQueue(s: ApState, queue: Queue, broken: Broken[]): void {
   const { savedIsc, savedNib, heldBy } = queue;
   if (isKnown(savedIsc) && isKnown(savedNib) && (savedIsc === null) !== (savedNib === null)) {
     const pageZero = s.parameters.old && savedNib === null && hasLeak(heldBy, "pin", "0x0");
-    const orphaned = !s.parameters.old && isKnown(queue.owner) && queue.owner?.kvm === null ? IRQ_10 : undefined;
+    // Freed where the mdev did not have the guest that it is registered at: the NIB goes, the ISC stays.
+    const elsewhere = isKnown(queue.owner) && queue.owner?.kvm !== heldBy;
+    const orphaned = !s.parameters.old && savedNib === null && elsewhere ? IRQ_10 : undefined;
     if (!pageZero)
       report(
         broken,

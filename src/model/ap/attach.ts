@@ -1,5 +1,6 @@
 import type { ApCall } from "../../operation/ap/call.js";
-import { has, joinBits, noBits, unknownBits } from "../core/bits.js";
+import type { ApEffect } from "../../operation/ap/effect.js";
+import { exactly, has, joinBits, noBits, unknownBits } from "../core/bits.js";
 import { and, is, isKnown, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
@@ -12,7 +13,7 @@ import { learnFromStart } from "./shadow-seen.js";
 import { initShadow } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { Hang } from "./table.js";
-import { forgetLedger, forgetRegistration } from "./widen.js";
+import { forgetLedger, forgetReset } from "./widen.js";
 
 export const MDEV_6 = configRule(
   "MDEV-6",
@@ -112,7 +113,7 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   const masks = x.peek("apcb_set");
   const notice = x.bracketList().some((seen) => seen.kind === "mdev_set_kvm");
   if (!notice && masks === undefined) {
-    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && m.kvm === null) maybeNotified(x, s, m, vm);
+    if (!x.certain("mdev_set_kvm") && !x.certain("apcb_set") && mayLackGuest(m)) maybeNotified(x, s, m, vm);
     return;
   }
   const own = vm === undefined ? undefined : guestByVm(s, vm);
@@ -154,6 +155,17 @@ export function notified(x: Trial, s: ApState, m: Mdev, vm: number | undefined):
   else copyMatrix(s, m);
   commit(x, s, m);
   if (s.parameters.dynamic) learnFromStart(s, m);
+}
+
+function mayLackGuest(m: Mdev): boolean {
+  return is<Guest | null>(m.kvm, null) !== false;
+}
+
+/** Masks that were loaded show that the guest has an mdev by now, whichever it is. */
+function loadedUnseen(s: ApState, guest: Guest, masks: Extract<ApEffect, { kind: "apcb_set" }>): void {
+  s.journal.set(guest, "hook", unknown);
+  s.journal.set(guest, "refs", unknown);
+  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, exactly(masks[side]));
 }
 
 /** KVM-7: the notification may have come unseen: to a guest that has no hook yet. */
@@ -207,7 +219,16 @@ export function setGuest(x: Trial, s: ApState, call: Extract<ApCall, { kind: "gu
   const line = x.bracketList().find((seen) => seen.kind === "mdev_set_kvm");
   if (line?.kind === "mdev_set_kvm") notified(x, s, mdevAt(s, line.mdev), call.vm?.id);
   else if (s.parameters.old && call.change !== "remove" && !x.certain("mdev_set_kvm")) {
-    for (const m of s.mdevs.values()) if (m.open !== false && m.kvm === null) maybeNotified(x, s, m, call.vm?.id);
+    const masks = x.peek("apcb_set");
+    const waiting = [...s.mdevs.values()].filter((m) => m.open !== false && mayLackGuest(m));
+    const [only] = waiting;
+    if (masks !== undefined && only !== undefined && waiting.length === 1 && is(s.host.hiddenMdevs, 0) === true) {
+      notified(x, s, only, call.vm?.id);
+    } else {
+      const guest = masks === undefined ? undefined : guestOf(s, masks.kvm, call.vm?.id);
+      if (guest !== undefined && masks !== undefined) loadedUnseen(s, guest, masks);
+      for (const m of waiting) maybeNotified(x, s, m, call.vm?.id);
+    }
   }
   if (line === undefined && s.parameters.old && call.vm !== undefined && call.change !== "add") {
     for (const m of s.mdevs.values()) {
@@ -233,7 +254,7 @@ function hasOtherGroup(s: ApState, m: Mdev): boolean {
  */
 function withdraw(x: Trial, s: ApState, m: Mdev, guest: Guest, certain: boolean): void {
   if (s.parameters.profile === "aqic-v9" && x.peek("apcb_clear") !== undefined) {
-    detach(x, s, m);
+    detach(x, s, m, guest.vm);
     return;
   }
   if (s.parameters.variant === "released" && s.parameters.profile === "aqic-v9" && !x.certain("apcb_clear")) {
@@ -241,7 +262,7 @@ function withdraw(x: Trial, s: ApState, m: Mdev, guest: Guest, certain: boolean)
     s.journal.set(guest, "refs", unknown);
     mayLoseHook(s, guest, m);
     for (const queue of s.queues.values()) {
-      if (and(has(m.apm, queue.apid), has(m.aqm, queue.apqi)) !== false) forgetRegistration(s, queue);
+      if (and(has(m.apm, queue.apid), has(m.aqm, queue.apqi)) !== false) forgetReset(s, queue);
     }
     forgetLedger(s, guest);
     return;
@@ -260,8 +281,8 @@ function withdraw(x: Trial, s: ApState, m: Mdev, guest: Guest, certain: boolean)
   }
 }
 
-/** The guest of an mdev stops: at the last close of its device (KVM-8, KVM-9). */
-export function detach(x: Trial, s: ApState, m: Mdev): void {
+/** The guest of an mdev stops: at the last close of its device (KVM-8, KVM-9), which was opened beside that VM. */
+export function detach(x: Trial, s: ApState, m: Mdev, vm: number | undefined): void {
   const guest = isKnown(m.kvm) ? m.kvm : undefined;
   const rule = s.parameters.old ? KVM_9 : KVM_8;
   x.by(rule);
@@ -275,7 +296,7 @@ export function detach(x: Trial, s: ApState, m: Mdev): void {
     KVM_12,
   );
   x.hint("crycb_clear");
-  const cleared = guest ?? (clear === undefined ? undefined : guestOf(s, clear.kvm, undefined));
+  const cleared = guest ?? (clear === undefined ? undefined : guestOf(s, clear.kvm, vm));
   resetMdev(x, s, m);
   x.expectBracket(
     "mdev_unset_kvm",
@@ -320,6 +341,7 @@ export function mayLoseHook(s: ApState, guest: Guest, hook: Mdev): void {
 export function createVm(s: ApState, vm: number, name: string): void {
   const guest = newGuest(s, undefined, vm);
   guest.name = name;
+  guest.madeAt = guest.number;
   guest.hook = null;
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = noBits;
   guest.gisc = [0, 0, 0, 0, 0, 0, 0, 0];

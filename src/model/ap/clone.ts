@@ -53,11 +53,9 @@ function isPlace(value: object): value is Place {
 const PLAIN = new Set([
   "now",
   "createdAt",
+  "since",
   "dangling",
-  "linkedAt",
-  "order",
   "name",
-  "live",
   "removing",
   "status",
   "statusIn",
@@ -69,7 +67,9 @@ const PLAIN = new Set([
 /** What is sure only where both runs say so. */
 const BOTH = new Set(["devicesListed", "moduleHeld", "strayIrq", "closed"]);
 /** What one run is enough for. */
-const EITHER = new Set(["unseenCalls", "unseenGuests", "administered", "hosted"]);
+const EITHER = new Set(["unseenCalls", "unseenGuests", "administered", "hosted", "live"]);
+/** Places among others, 0 where they are not known. */
+const PLACES = new Set(["linkedAt", "order"]);
 /** Why something is not judged any more: one run's reason is enough. */
 const REASONS = new Set(["hung", "tainted"]);
 /** Plain fields of which undefined says that nothing is known. */
@@ -84,6 +84,7 @@ export function joinField(object: object, key: string, a: unknown, b: unknown): 
   if (a instanceof Bits && b instanceof Bits) return joinBits(a, b);
   if (object instanceof Guest && key === "facts") return joinFacts(a, b);
   if (NAMES.has(key) && !(object instanceof DeviceFile)) return undefined;
+  if (PLACES.has(key)) return 0;
   if (PLAIN.has(key)) {
     return typeof a === "number" && typeof b === "number" ? Math.max(a, b) : a;
   }

@@ -22,7 +22,7 @@ import { ALL, aqicRule, V9_V12, V61 } from "./profile.js";
 import { RST_7, resetMdev } from "./reset.js";
 import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
 import { takeEffects } from "./unrecorded.js";
-import { forgetRegistration } from "./widen.js";
+import { forgetReset } from "./widen.js";
 
 export const KVM_5 = aqicRule(
   "KVM-5",
@@ -106,7 +106,8 @@ export function openDevice(x: Trial, s: ApState, call: Extract<ApCall, { kind: "
 /** KVM-6: only the first open of a device attaches a guest; a further descriptor of it is none of the driver's business. */
 function opensAgain(x: Trial, m: Mdev, called: Tri): boolean {
   if (called === true || m.open === false) return false;
-  return m.open === true || (called === false && x.observedSuccess === true);
+  const attaches = called !== false && !x.certain("apcb_set");
+  return m.open === true || (!attaches && x.observedSuccess === true);
 }
 
 /** Nothing names the guest that an mdev was given: any that has none, or one that was not met yet. */
@@ -124,7 +125,7 @@ function openOld(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ope
   if (x.observedSuccess === false && openFails(x, s, m, call.vm?.id)) return;
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known (no mdev_set_kvm line, no iommu_group link)");
-    if (x.observedSuccess !== false) strangerOpens(x, s, call, guestOf(s, undefined, call.vm?.id));
+    if (x.observedSuccess !== false) strangerOpens(x, s, call, guestOf(s, x.peek("apcb_set")?.kvm, call.vm?.id));
     return;
   }
   if (!isKnown(m.present)) s.journal.set(m, "present", true);
@@ -172,6 +173,7 @@ function opened(
   if (call.device === undefined) return;
   const device = new DeviceFile(call.device.id, group);
   device.mdev = m ?? unknown;
+  device.vm = call.vm?.id;
   s.journal.add(s.devices, call.device.id, device);
   if (group !== undefined)
     s.journal.set(group, "holders", [...(isKnown(group.holders) ? group.holders : []), device.id]);
@@ -232,7 +234,7 @@ function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev
   }
   // KVM-9: whether the guest is still there is not known after a group may have lost it.
   const stops = s.parameters.old && !isKnown(m.kvm) ? x.either("unknown") : m.kvm !== null;
-  if (stops) detach(x, s, m);
+  if (stops) detach(x, s, m, device?.vm);
   // Taken from the close function of the old profiles, the line is there without a guest too (vfio-ap-aqic 5.3).
   else if (s.parameters.old) {
     x.by(KVM_9);
@@ -278,7 +280,7 @@ function reset(x: Trial, s: ApState, call: Extract<ApCall, { kind: "device-ioctl
   if (m === undefined) {
     x.cannotCheck("the mdev of the VFIO device is not known");
     takeEffects(x, s);
-    for (const queue of s.queues.values()) if (queue.driver !== "absent") forgetRegistration(s, queue);
+    for (const queue of s.queues.values()) if (queue.driver !== "absent") forgetReset(s, queue);
     return;
   }
   const answer = resetMdev(x, s, m);

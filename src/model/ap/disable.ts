@@ -3,7 +3,7 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { free, IRQ_11 } from "./free.js";
-import { IRQ_12, learnDisable, learnTest, remarkDisable } from "./hardware.js";
+import { IRQ_12, learnDisable, learnTest, learnUnseen, remarkDisable } from "./hardware.js";
 import { aqicRule } from "./profile.js";
 import type { ApState, Queue } from "./state.js";
 import { interruptsOn, responseCode } from "./status.js";
@@ -95,6 +95,7 @@ export function disable(x: Trial, s: ApState, queue: Queue, answer: number | und
     if (effect === undefined) {
       status = unseenStatus(x, s, answer, 0);
       if (status !== undefined) remarkDisable(x, responseCode(status));
+      learnUnseen(s, queue, false, status);
       skipHost(x, queue);
       break;
     }

@@ -6,8 +6,8 @@ import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { disable, seenStatus, unseenStatus } from "./disable.js";
 import { forgetCounts, free, unpin, unregister } from "./free.js";
-import { pointerFits } from "./guests.js";
-import { CODES, canAnswerEnable, IRQ_12, learnEnable } from "./hardware.js";
+import { learnPointer, pointerFits } from "./guests.js";
+import { CODES, canAnswerEnable, IRQ_12, learnEnable, learnUnseen } from "./hardware.js";
 import { AQIC_4, addLeak, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
 import { aqicRule, V9_V12, V61 } from "./profile.js";
 import { refusedBy } from "./refusal.js";
@@ -281,7 +281,7 @@ function register(x: Trial, s: ApState, guest: Guest, { isc, answer }: EnableReq
     () => `gisc_register ${isc}${isKnown(nisc) ? ` rc ${nisc}` : ""}`,
     GISC_1,
   );
-  if (effect !== undefined && guest.pointer === undefined) s.journal.set(guest, "pointer", effect.kvm);
+  if (effect !== undefined) learnPointer(s, guest, effect.kvm);
   if (effect !== undefined && effect.rc >= 0 && !isKnown(nisc)) s.journal.set(s.host, "nisc", effect.rc);
   if (effect !== undefined && effect.rc < 0) return effect.rc;
   if (effect === undefined && failedUnseen(x, s, answer)) return ENODEV;
@@ -335,6 +335,7 @@ function enableOnHost(
   if (effect === undefined && status !== undefined && !canAnswerEnable(status)) {
     x.differs("a response code from 00 to 08", `response code ${rcText(responseCode(status))} to an enable`, CODES);
   }
+  if (effect === undefined) learnUnseen(s, queue, true, status);
   // Nothing tells the response code but the lines that follow.
   const rc = status === undefined ? (ASSUMED[x.choose(ASSUMED.length)] ?? 0) : responseCode(status);
   switch (rc) {

@@ -18,6 +18,7 @@ import {
 } from "./ledger.js";
 import { ALL, aqicRule, V9 } from "./profile.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
+import { holders } from "./widen.js";
 
 export const NIB_7 = aqicRule(
   "NIB-7",
@@ -106,6 +107,7 @@ function freeIsc(
       return guest === undefined || guest === null || pointerFits(guest, effect.kvm) ? undefined : "other guest";
     });
     if (seen !== undefined) unregistered(s, seen.kvm, seen.gisc);
+    if (seen !== undefined) leaveElsewhere(s, queue, seen.kvm, seen.gisc);
     const settled = seen !== undefined || x.certain("gisc_unregister");
     if (!settled) for (const holder of holders(s, queue)) forgetFreed(s, holder);
     // linux-6.1 keeps what it cannot free: the line that is missing says that the queue has no mdev, or its mdev no guest.
@@ -260,11 +262,10 @@ function hasGuest({ owner }: Queue): boolean {
   return isKnown(owner) && owner !== null && isKnown(owner.kvm) && owner.kvm !== null;
 }
 
-/** The guests of which something may be registered for a queue. */
-function holders(s: ApState, queue: Queue): readonly Guest[] {
-  const { heldBy } = queue;
-  if (isKnown(heldBy)) return heldBy === null ? [] : [heldBy];
-  return [...s.guests.values()].filter((guest) => guest.live);
+/** A queue's ISC that was unregistered at another guest stays registered at the one that it was made for. */
+function leaveElsewhere(s: ApState, { heldBy, apqn }: Queue, pointer: string, isc: number): void {
+  if (!isKnown(heldBy) || heldBy === null || !heldBy.live || pointerFits(heldBy, pointer)) return;
+  leakIsc(s, heldBy, isc, apqn, IRQ_10);
 }
 
 /** A line shows which guest an ISC was unregistered at. */

@@ -28,10 +28,12 @@ export function guestOf(s: ApState, pointer: string | undefined, vm: number | un
   const byVm = vm === undefined ? undefined : guestByVm(s, vm);
   const byPointer = pointer === undefined ? undefined : guestByPointer(s, pointer);
   if (byVm !== undefined) {
-    if (pointer !== undefined && byVm.pointer === undefined && byPointer === undefined) {
-      s.journal.set(byVm, "pointer", pointer);
+    if (pointer === undefined || byVm.pointer === pointer) return byVm;
+    if (byVm.pointer === undefined && byPointer?.vm === undefined) {
+      learnPointer(s, byVm, pointer);
+      return byVm;
     }
-    return byVm.pointer === pointer || pointer === undefined ? byVm : (byPointer ?? byVm);
+    return byPointer ?? byVm;
   }
   if (byPointer !== undefined) {
     if (vm !== undefined && byPointer.vm === undefined) s.journal.set(byPointer, "vm", vm);
@@ -39,7 +41,16 @@ export function guestOf(s: ApState, pointer: string | undefined, vm: number | un
   }
   if (pointer === undefined && vm === undefined) return undefined;
   unsettleNameless(s);
+  if (pointer === undefined) unsettleHooks(s);
   return newGuest(s, pointer, vm);
+}
+
+/** A line shows the guest's pointer: another one that only lines had named by it is the same. */
+export function learnPointer(s: ApState, guest: Guest, pointer: string): void {
+  if (guest.pointer !== undefined) return;
+  const named = guestByPointer(s, pointer);
+  if (named !== undefined && named.vm === undefined) unite(s, named, guest);
+  s.journal.set(guest, "pointer", pointer);
 }
 
 /** A guest that is named for the first time can be one that only its tasks had shown before: whose they are is open then. */
@@ -47,6 +58,13 @@ function unsettleNameless(s: ApState): void {
   for (const task of s.vcpus.values()) {
     const { guest } = task;
     if (isKnown(guest) && guest.pointer === undefined && guest.vm === undefined) forgetTask(s, task);
+  }
+}
+
+/** A VM that is met without a pointer can be one that only its pointer had shown: whether that has an mdev by now is open. */
+function unsettleHooks(s: ApState): void {
+  for (const guest of s.guests.values()) {
+    if (guest.live && guest.vm === undefined && guest.hook === null) s.journal.set(guest, "hook", unknown);
   }
 }
 
@@ -88,7 +106,12 @@ export function unite(s: ApState, first: Guest, second: Guest): void {
   if (second.pointer === undefined) journal.set(second, "pointer", first.pointer);
   for (const task of s.vcpus.values()) if (task.guest === first) journal.set(task, "guest", second);
   for (const queue of s.queues.values()) if (queue.heldBy === first) journal.set(queue, "heldBy", second);
+  for (const m of s.mdevs.values()) if (m.kvm === first) journal.set(m, "kvm", second);
+  for (const group of s.groups.values()) if (group.served === first) journal.set(group, "served", second);
   for (const field of ["gisc", "alertMask", "pins", "refs", "leaks"] as const) journal.set(second, field, unknown);
+  if (isKnown(first.hook) && (first.hook !== null || !isKnown(second.hook))) {
+    for (const field of ["hook", "apm", "aqm", "adm"] as const) journal.set(second, field, first[field]);
+  }
   journal.set(first, "hook", null);
   journal.set(first, "live", false);
 }
@@ -126,4 +149,5 @@ export function mayBeAnother(x: Trial, s: ApState, guest: Guest): void {
 
 function forgetTask(s: ApState, task: VcpuTask): void {
   for (const field of ["guest", "apie", "aiv"] as const) s.journal.set(task, field, unknown);
+  s.journal.set(task, "since", 0);
 }

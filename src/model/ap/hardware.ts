@@ -68,6 +68,12 @@ export function learnDisable(x: Trial, s: ApState, queue: Queue, status: number)
   if (rc === 0x00 || rc === 0x07) s.journal.set(queue, "irq", false);
 }
 
+/** The host's AQIC was not recorded; `status`: what the guest was told that it answered, where that is. */
+export function learnUnseen(s: ApState, queue: Queue, enabling: boolean, status: number | undefined): void {
+  const rc = status === undefined || s.host.aqicStatus !== "true" ? undefined : responseCode(status);
+  s.journal.set(queue, "irq", rc === 0x00 || rc === 0x07 ? enabling : unknown);
+}
+
 /** The host reset a queue, or tried to. */
 export function learnReset(x: Trial, s: ApState, queue: Queue, status: number): void {
   const rc = responseCode(status);

@@ -1,4 +1,4 @@
-import { isKnown, unknown } from "../core/known.js";
+import { is, isKnown, type Known, unknown } from "../core/known.js";
 import { bareName, type Rule } from "../core/rule.js";
 import type { Trial } from "../core/trial.js";
 import { aqicRule } from "./profile.js";
@@ -129,12 +129,22 @@ export function takeLeak(s: ApState, guest: Guest, kind: Leak["kind"], what: str
 export function leakSaved(s: ApState, queue: Queue, rule: Rule): void {
   const { heldBy, savedIsc, savedNib } = queue;
   clearSaved(s, queue);
-  if (!isKnown(heldBy) || heldBy === null || !heldBy.live) return;
-  if (isKnown(savedIsc) && savedIsc !== null) leakIsc(s, heldBy, savedIsc, queue.apqn, rule);
+  if (savedIsc === null && savedNib === null) return;
+  if (!isKnown(heldBy) || !isKnown(savedIsc) || !isKnown(savedNib)) {
+    for (const guest of s.guests.values()) if (mayHold(heldBy, guest)) s.journal.set(guest, "leaks", unknown);
+    return;
+  }
+  if (heldBy === null || !heldBy.live) return;
+  if (savedIsc !== null) leakIsc(s, heldBy, savedIsc, queue.apqn, rule);
   // A NIB whose page was taken away under the queue leaves nothing behind.
-  if (isKnown(savedNib) && savedNib !== null && !takeLeak(s, heldBy, "stale", savedNib)) {
+  if (savedNib !== null && !takeLeak(s, heldBy, "stale", savedNib)) {
     leakPin(s, heldBy, savedNib, queue.apqn, rule);
   }
+}
+
+/** Whether something of which it is not known for whom it was registered can be the guest's: not one's that came since. */
+function mayHold(heldBy: Known<Guest | null>, guest: Guest): boolean {
+  return heldBy === unknown ? guest.madeAt === 0 : is<Guest | null>(heldBy, guest) !== false;
 }
 
 /** Something is registered for a queue. */

@@ -1,8 +1,8 @@
 import { apqnText } from "../../operation/ap/attribute.js";
-import { has, joinBits, remove as removeBit } from "../core/bits.js";
-import { and, is, isKnown, type Known, or, type Tri, unknown } from "../core/known.js";
+import { has, isEmpty, joinBits, remove as removeBit } from "../core/bits.js";
+import { and, is, isKnown, type Known, not, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { adoptStrangers, commitIf, refilter, shadowOf } from "./apcb.js";
+import { adoptStrangers, commitIf, refilter, type ShadowBefore, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
 import { guestName } from "./guests.js";
 import { clearSaved, leakRef, leakSaved } from "./ledger.js";
@@ -167,11 +167,11 @@ export function probe(x: Trial, s: ApState, queue: Queue): boolean {
   if (!isKnown(m)) {
     s.journal.set(queue, "linked", unknown);
     s.journal.set(queue, "owner", unknown);
-    adoptAnyCommit(x, s);
+    plugAny(x, s, queue);
     return true;
   }
   link(s, m, queue);
-  plug(x, s, m, queue);
+  plug(x, s, m, queue, true);
   return true;
 }
 
@@ -183,39 +183,41 @@ function canFail(s: ApState, rc: number): boolean {
   return rc === ENOMEM || (rc === EEXIST && !s.parameters.old);
 }
 
-/** A queue that came to an mdev which is not known may have changed a guest's shadow: what is seen is taken over. */
-function adoptAnyCommit(x: Trial, s: ApState): void {
-  const seen = x.peek("apcb_set");
-  if (seen === undefined) return;
+/** A queue that came to an mdev which is not known may have changed the shadow of any that may have its APQN assigned. */
+function plugAny(x: Trial, s: ApState, queue: Queue): void {
   for (const m of s.mdevs.values()) {
-    const before = shadowOf(m);
-    const changed = refilter(x, s, m);
-    if (changed === false) continue;
-    commitIf(x, s, m, "unknown", before);
-    if (x.peek("apcb_set") !== seen) return;
+    const assigned = and(is(m.present, true), and(has(m.apm, queue.apid), has(m.aqm, queue.apqi)));
+    if (assigned !== false) plug(x, s, m, queue, false);
   }
   adoptStrangers(x, s);
 }
 
-/** PLUG-5. */
-function plug(x: Trial, s: ApState, m: Mdev, queue: Queue): void {
+/** PLUG-5. `certain`: the queue was linked to this mdev; else it may have been. */
+function plug(x: Trial, s: ApState, m: Mdev, queue: Queue, certain: boolean): void {
   x.by(PLUG_5, PLUG_7);
+  const waits = isAwaited(s, m, queue);
+  if (waits === true) return;
   const before = shadowOf(m);
-  if (s.parameters.profile === "dynamic-v12") {
-    const { apAdd, aqAdd } = s.host;
-    if (has(apAdd, queue.apid) !== false || has(aqAdd, queue.apqi) !== false) return;
-    const adapter = tryAdapter(x, s, m, queue.apid);
-    const domain = tryDomain(x, s, m, queue.apqi);
-    commitIf(x, s, m, or(adapter, domain), before);
-    return;
-  }
-  if (!isZero(m)) return;
-  commitIf(x, s, m, refilter(x, s, m), before);
-  learnPassed(s, m);
+  const changed =
+    s.parameters.profile === "dynamic-v12"
+      ? or(tryAdapter(x, s, m, queue.apid), tryDomain(x, s, m, queue.apqi))
+      : refilter(x, s, m);
+  const plugged = certain && waits === false;
+  const outcome = commitIf(x, s, m, plugged ? changed : and("unknown", changed), before);
+  if (!plugged && outcome === "unknown") joinShadow(s, m, before);
+  if (plugged && s.parameters.profile === "linux-6.1") learnPassed(s, m);
 }
 
-function isZero(m: Mdev): boolean {
-  return m.apmAdd.ones.every((word) => word === 0) && m.aqmAdd.ones.every((word) => word === 0);
+/** Whether the additions of a configuration change keep the queue out until the scan is complete. */
+function isAwaited(s: ApState, m: Mdev, queue: Queue): Tri {
+  if (s.parameters.profile !== "dynamic-v12") return not(and(isEmpty(m.apmAdd), isEmpty(m.aqmAdd)));
+  return or(has(s.host.apAdd, queue.apid), has(s.host.aqAdd, queue.apqi));
+}
+
+/** The shadow is what it was, or what was computed. */
+function joinShadow(s: ApState, m: Mdev, before: ShadowBefore): void {
+  s.journal.set(m, "shApm", joinBits(m.shApm, before.apm));
+  s.journal.set(m, "shAqm", joinBits(m.shAqm, before.aqm));
 }
 
 /** A queue object as the probe makes it; `madeNow`: by a scan, which made the device itself. */

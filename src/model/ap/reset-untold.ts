@@ -4,7 +4,7 @@ import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { freeIfSeen, unpinned, unregistered } from "./free.js";
 import type { ApState, Queue } from "./state.js";
-import { forgetRegistration } from "./widen.js";
+import { forgetReset } from "./widen.js";
 
 /** A queue that is reset, or may be where it is not known whether it belongs to the set. */
 export interface Candidate {
@@ -28,7 +28,8 @@ export function resetUntold(
   candidates: readonly Candidate[],
   reset: (queue: Queue) => void,
 ): void {
-  let others = false;
+  // A queue that nothing has shown yet may be among them.
+  let others = !s.host.devicesListed;
   for (const { queue, certain } of candidates) {
     if (certain && isKnown(queue.savedIsc) && isKnown(queue.savedNib)) {
       pass(x, s, placeOf(x.rest(), queue), others);
@@ -37,7 +38,7 @@ export function resetUntold(
       s.journal.set(queue, "resetRc", unknown);
     } else {
       others = true;
-      forgetRegistration(s, queue);
+      forgetReset(s, queue);
     }
   }
   pass(x, s, x.remaining(), others);

@@ -90,10 +90,18 @@ export function resetMdev(x: Trial, s: ApState, m: Mdev): ResetAnswer {
   return s.parameters.old ? resetQueues(x, s, matrixSet(x, s, m)) : resetQueues(x, s, tableOf(s, m), m);
 }
 
-/** A queue that came unseen is met by its reset for the first time. */
+/** A queue that came unseen is met by its reset, or by the disable after it, for the first time. */
 function meetObserved(x: Trial, s: ApState): void {
   for (const effect of x.rest()) {
-    if (effect.kind === "reset_queue" || effect.kind === "hw_zapq") queueAt(s, effect.apqn);
+    switch (effect.kind) {
+      case "reset_queue":
+      case "hw_zapq":
+      case "hw_aqic":
+      case "hw_tapq":
+        queueAt(s, effect.apqn);
+        break;
+      default:
+    }
   }
 }
 
@@ -253,7 +261,9 @@ function nextCandidate(x: Trial, open: readonly Candidate[]): number {
   if (first === undefined || second === undefined || bucketOf(first.apqn) !== bucketOf(second.apqn)) return 0;
   const rival = open.findIndex(
     ({ queue }) =>
-      bucketOf(queue.apqn) === bucketOf(first.apqn) && queue.linkedAt === first.linkedAt && isObserved(x, queue),
+      bucketOf(queue.apqn) === bucketOf(first.apqn) &&
+      (queue.linkedAt === first.linkedAt || queue.linkedAt === 0 || first.linkedAt === 0) &&
+      isObserved(x, queue),
   );
   return Math.max(rival, 0);
 }

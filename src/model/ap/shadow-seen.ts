@@ -33,10 +33,10 @@ function learnWhole(s: ApState, m: Mdev, side: "apm" | "aqm" | "adm", shadow: ma
 
 /**
  * An adapter that passed shows that its queues were linked (INV-4): what was not known of them is. dynamic-v12 lets in what
- * was never tested (APCB-6).
+ * was never tested (APCB-6), aqic-v9 gives the guest the matrix, whatever has become of its queues.
  */
 function learnFromFilter(s: ApState, m: Mdev): void {
-  if (s.parameters.profile !== "dynamic-v12") learnTested(s, m, m.shAqm);
+  if (s.parameters.profile === "linux-6.1") learnTested(s, m, m.shAqm);
 }
 
 /** APCB-3: what a guest of dynamic-v12 starts with was tested, on each of the host's domains. */

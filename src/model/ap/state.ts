@@ -113,6 +113,8 @@ export class Guest {
   pointer: string | undefined;
   /** Number of the VM descriptor's file, where it is known. */
   vm: number | undefined;
+  /** When its VM was made; 0 where that was not seen. */
+  madeAt = 0;
   live = true;
   /** pqap_hook. */
   hook: Known<Mdev | null> = null;
@@ -281,6 +283,8 @@ export class DeviceFile {
   readonly id: number;
   mdev: Known<Mdev> = unknown;
   group: Group | undefined;
+  /** The VM of the process that opened it, where it had exactly one. */
+  vm: number | undefined = undefined;
   /** Its last descriptor was closed: nothing names it any more. */
   closed = false;
   constructor(id: number, group: Group | undefined) {
@@ -292,6 +296,8 @@ export class DeviceFile {
 /** A task that was seen to run a vCPU. */
 export class VcpuTask {
   readonly tid: number;
+  /** When it was first seen to run the same: a VM that was made later is another one. 0: it may be any by now. */
+  since = 0;
   guest: Known<Guest> = unknown;
   /** ECA bits of the CPU, as far as its answers tell (PQAP-3, AQIC-1). */
   apie: Known<boolean> = unknown;

@@ -10,7 +10,7 @@ import { gone } from "./queue-life.js";
 import { queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { link } from "./table.js";
-import { forgetRegistration, widenInterrupts, within } from "./widen.js";
+import { forgetReset, widenInterrupts, within } from "./widen.js";
 
 /**
  * A call that nobody recorded, known by its effects alone: they are taken over, and what they do not show of the objects
@@ -86,11 +86,11 @@ function takeEffect(s: ApState, effect: ApEffect): void {
       stopped(s, guestByPointer(s, effect.kvm));
       break;
     case "reset_queue":
-      forgetRegistration(s, queueAt(s, effect.apqn));
+      forgetReset(s, queueAt(s, effect.apqn));
       s.journal.set(queueAt(s, effect.apqn), "resetRc", resetCode(effect.rc));
       break;
     case "hw_zapq":
-      forgetRegistration(s, queueAt(s, effect.apqn));
+      forgetReset(s, queueAt(s, effect.apqn));
       sawStatus(s, queueAt(s, effect.apqn), effect.status);
       break;
     case "queue_probe":

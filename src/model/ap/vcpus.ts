@@ -89,15 +89,18 @@ function guestOfTask(x: Trial, s: ApState, tid: number): Guest {
   const named = x.ahead("gisc_register", () => true) ?? x.ahead("gisc_unregister", () => true);
   const candidates: Guest[] = [];
   const exact: Guest[] = [];
+  const { since } = meet(s, tid);
   for (const guest of s.guests.values()) {
-    if (!guest.live || (named !== undefined && !pointerFits(guest, named.kvm))) continue;
+    if (!guest.live || guest.madeAt > since || (named !== undefined && !pointerFits(guest, named.kvm))) continue;
     candidates.push(guest);
     if (named !== undefined && guest.pointer === named.kvm) exact.push(guest);
   }
   const guests = exact.length > 0 ? exact : candidates;
   const stranger = exact.length === 0 && mayBeStranger(s, guests);
-  // A VM without an mdev leaves no line of the driver: where no VMM's calls are recorded it may be there unseen (PQAP-12).
-  const bare = !stranger && named === undefined && !s.host.hosted;
+  // A VM without an mdev leaves no line of the driver: where no VMM's calls are recorded, or one was there before them, it
+  // may be there unseen (PQAP-12).
+  const unseen = !s.host.hosted || guests.some(({ madeAt }) => madeAt === 0);
+  const bare = !stranger && named === undefined && unseen;
   const kinds = named === undefined ? kindsOf(guests) : guests;
   const options = kinds.length + (stranger || bare ? 1 : 0);
   const kind = kinds[x.choose(options)];
@@ -135,11 +138,19 @@ function bareGuest(s: ApState, facts: FactSet): Guest {
   return guest;
 }
 
-/** The task runs a vCPU of that guest. */
-export function runs(s: ApState, tid: number, guest: Guest): void {
+/** A task that is seen to run a vCPU: of a guest that was made before, unless the last one that it ran is gone. */
+function meet(s: ApState, tid: number): VcpuTask {
   const known = s.vcpus.get(tid);
   const task = known ?? new VcpuTask(tid);
   if (known === undefined) s.journal.add(s.vcpus, tid, task);
+  const stays = !isKnown(task.guest) || task.guest.live;
+  if (task.since === 0 || !stays) s.journal.set(task, "since", s.clock.now);
+  return task;
+}
+
+/** The task runs a vCPU of that guest. */
+export function runs(s: ApState, tid: number, guest: Guest): void {
+  const task = meet(s, tid);
   if (task.guest === guest) return;
   s.journal.set(task, "guest", guest);
   for (const bit of ["apie", "aiv"] as const) s.journal.set(task, bit, unknown);

@@ -104,12 +104,21 @@ export function widen(s: ApState): void {
   widenScans(s);
   // Where no VMM's calls are recorded, the lines that were lost may have been all that told of a guest.
   if (!s.host.hosted) widenGuests(s);
-  for (const queue of s.queues.values()) forgetRegistration(s, queue);
+  for (const queue of s.queues.values()) {
+    forgetReset(s, queue);
+    forgetSaved(s, queue);
+  }
   forgetLedgers(s);
 }
 
 function forgetLedgers(s: ApState): void {
   for (const guest of s.guests.values()) forgetLedger(s, guest);
+}
+
+/** The guests of which something is, or may be, registered for a queue. */
+export function holders(s: ApState, { heldBy }: Queue): readonly Guest[] {
+  if (isKnown(heldBy)) return heldBy === null ? [] : [heldBy];
+  return [...s.guests.values()].filter((guest) => guest.live);
 }
 
 /** What is registered and pinned for a guest is not known any more. */
@@ -192,7 +201,7 @@ function widenGuests(s: ApState): void {
 /** A guest that stops has its queues reset, and what it had registered freed. */
 function widenResets(s: ApState): void {
   for (const queue of s.queues.values()) {
-    if (is<QueueDriver>(queue.driver, "vfio_ap") !== false) forgetRegistration(s, queue);
+    if (is<QueueDriver>(queue.driver, "vfio_ap") !== false) forgetReset(s, queue);
   }
   forgetLedgers(s);
 }
@@ -201,10 +210,13 @@ function blurMasks(s: ApState, guest: Guest): void {
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
 }
 
-/** What is registered for a queue, and how its last reset ended, is not known. */
-export function forgetRegistration(s: ApState, queue: Queue): void {
+/** A queue may have been reset, or gone: what was registered for it may be freed, kept or lost. Nothing new can be. */
+export function forgetReset(s: ApState, queue: Queue): void {
+  if (queue.savedIsc !== null || queue.savedNib !== null) {
+    for (const guest of holders(s, queue)) forgetLedger(s, guest);
+    forgetSaved(s, queue);
+  }
   s.journal.set(queue, "resetRc", unknown);
-  forgetSaved(s, queue);
   s.journal.set(queue, "irq", unknown);
 }
 
@@ -223,7 +235,7 @@ function widenQueue(s: ApState, queue: Queue): void {
   removeNode(s, queue);
   journal.set(queue, "linked", orNone(queue.linked));
   journal.set(queue, "owner", orNone(queue.owner));
-  forgetRegistration(s, queue);
+  forgetReset(s, queue);
 }
 
 /** A queue that was found to be in no table (AQIC-5), and of which it is open whether vfio_ap has it: a scan may have brought it. */

@@ -31,6 +31,7 @@ describe("a field after two runs", () => {
       for (const key of ["devicesListed", "moduleHeld", "strayIrq"])
         expect([key, join(key, a, b)]).toEqual([key, false]);
       expect(join("unseenCalls", a, b)).toBe(true);
+      expect(join("live", a, b)).toBe(true);
       expect(join("closed", a, b, new DeviceFile(1, undefined))).toBe(false);
     }
     for (const key of ["hung", "tainted"]) {
@@ -50,8 +51,9 @@ describe("a field after two runs", () => {
     }
   });
 
-  test("of places in time the later one", () => {
-    expect([join("order", 3, 5), join("order", 5, 3), join("now", 7, 6)]).toEqual([5, 5, 7]);
+  test("of places in time the later one; a place among others is not known any more", () => {
+    expect([join("createdAt", 3, 5), join("createdAt", 5, 3), join("now", 7, 6)]).toEqual([5, 5, 7]);
+    expect([join("order", 3, 5), join("linkedAt", 5, 3), join("order", 3, 3)]).toEqual([0, 0, 3]);
     expect(join("mdev", unknown, unknown, new DeviceFile(1, undefined))).toBe(unknown);
   });
 });

@@ -25,6 +25,14 @@ function running(profile: Profile): World {
   return world;
 }
 
+/** The same with an interrupt of 05.0004 registered. */
+function registered(): World {
+  const world = running("V61");
+  const [heldBy] = world.state.guests.values();
+  Object.assign(world.state.queues.get(0x0504) ?? {}, { savedIsc: 3, savedNib: "0x7f001000", heldBy });
+  return world;
+}
+
 function pointerOf(world: World): string {
   const guest = world.mdev("A").guest;
   if (guest === null) throw new Error("no guest");
@@ -135,7 +143,7 @@ describe("queues", () => {
     [-16, "unknown"],
     [-5, "unknown"],
   ])("reset_queue rc %i: its last result, and what is registered is not known", (rc, expected) => {
-    const world = running("V61");
+    const world = registered();
     unrecorded(world, { kind: "reset_queue", apqn: 0x0504, retry: 1, rc, status: undefined });
     const queue = rendered(world).queues.find(({ apqn }) => apqn === "05.0004");
     expect(queue).toMatchObject({ resetRc: expected, isc: "unknown", nib: "unknown" });
@@ -143,7 +151,7 @@ describe("queues", () => {
   });
 
   test("a ZAPQ of the host likewise, and it shows the status", () => {
-    const world = running("V61");
+    const world = registered();
     unrecorded(world, { kind: "hw_zapq", apqn: 0x0504, status: 0x80000000 });
     const queue = rendered(world).queues.find(({ apqn }) => apqn === "05.0004");
     expect(queue).toMatchObject({ isc: "unknown", nib: "unknown", status: { empty: true, rc: 0 } });

@@ -2,9 +2,41 @@ import { describe, expect, test } from "vitest";
 import { oneOf } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { done, failed, noInstructions, operationOf } from "./host.js";
-import { apcbClear, apcbSet, NIB_A, NIB_B, queueRemove, reset, unpin, unregister, unsetKvm, zapq } from "./lines.js";
-import { AQM, type Common, common, enable, enabled, quietReset } from "./setting.js";
+import { ALL, done, failed, never, noInstructions, operationOf, value } from "./host.js";
+import {
+  apcbClear,
+  apcbSet,
+  aqicOf,
+  asksFor,
+  exit,
+  G,
+  M,
+  NIB_A,
+  NIB_B,
+  pqapCall,
+  queueRemove,
+  register,
+  reset,
+  setKvm,
+  tapq,
+  unpin,
+  unregister,
+  unsetKvm,
+  zapq,
+} from "./lines.js";
+import {
+  APM,
+  AQM,
+  type Common,
+  common,
+  deviceOf,
+  enable,
+  enabled,
+  makeVm,
+  openCall,
+  quietReset,
+  writeOf,
+} from "./setting.js";
 
 /** Resets of which not every line is recorded: what is certain all the same. */
 
@@ -164,5 +196,101 @@ describe("RST-6: a reset of the mdev shows which queues are in its table", () =>
       );
     expect(refused(unregister(3), unpin(NIB_A))).toBe(false);
     expect(refused()).toBe(true);
+  });
+});
+
+describe("INV-1 to INV-3: registrations that no line accounts for", () => {
+  const HIDDEN = without("pin_pages", "hw_aqic", "hw_tapq");
+
+  test("linux-6.1: an ISC that stays where the mdev is gone, and its NIB not, is IRQ-10's", () => {
+    const { world, device } = enabled("linux-6.1");
+    const [first, ...others] = HASH_ORDER;
+    const kept = [zapq(first, 0x80050000), reset(first, -5, 0x80050000)];
+    const quiet = others.flatMap((queue) => quietReset("linux-6.1", queue));
+    world.explain(operationOf({ kind: "device-close", device }, done, [apcbClear(), ...kept, ...quiet, unsetKvm()]));
+    const lines = [...quietReset("linux-6.1", first, [unpin(NIB_A)]), ...quiet];
+    world.explain(operationOf(writeOf({ on: "mdev", uuid: M, name: "remove" }, "1\n"), value(2), lines));
+    expect(world.ledger().queues).toEqual({ [first]: "3 none" });
+    expect(world.broken()).toEqual(["aqic/INV-1 by aqic/IRQ-10", "aqic/INV-13 by aqic/RST-10"]);
+  });
+
+  test.each(ALL)(
+    "%s: a reset of a call that nobody recorded leaves open what it freed, and makes up nothing",
+    (column) => {
+      const { world } = enabled(column);
+      const lines = [reset("0405", 0, 0x80000000), reset("0416", 0, 0x80000000)];
+      world.explain(operationOf({ kind: "unrecorded" }, never, lines), true, without("gisc_unregister", "unpin_pages"));
+      expect(world.ledger()).toMatchObject({ queues: { "0405": "unknown unknown" }, gisc: "unknown", pins: "unknown" });
+      expect(world.queue("0416").savedIsc).toBeNull();
+      world.queue("0405").driver = "vfio_ap";
+      Object.assign(world.queue("0405"), { savedIsc: null, savedNib: null, heldBy: null });
+      expect(world.broken()).toEqual([]);
+    },
+  );
+
+  test("posted: what a queue without an mdev may have lost is not counted against the guest", () => {
+    const setup = enabled("posted");
+    const { world } = setup;
+    // A scan without a line may have taken the queue away: what it had registered is lost with it (IRQ-11).
+    const scans = without("queue_remove");
+    const orders = ["0405", "0416", "0505", "0516"].flatMap((queue) => quietReset("posted", queue));
+    world.explain(operationOf(resetCall(setup), done, orders), false, scans);
+    expect(world.broken()).toEqual([]);
+  });
+
+  test("linux-6.1: the interrupt of a queue whose AQICs are not recorded may be on (INV-16)", () => {
+    const setup = common("linux-6.1");
+    const { world } = setup;
+    const all = (first: readonly ApEffect[]): readonly ApEffect[] => [
+      ...first,
+      ...HASH_ORDER.slice(1).flatMap((queue) => quietReset("linux-6.1", queue)),
+    ];
+    world.explain(operationOf(resetCall(setup), done, all(quietReset("linux-6.1", "0405"))));
+    const call = pqapCall({ gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A }, exit("0x80000000", 1));
+    world.explain(operationOf(call, value(0), [register(3)]), false, HIDDEN);
+    expect(world.queue("0405").irq).toBe(true);
+    // IRQ-9: the disable gave up.
+    const off = pqapCall({ gr0: aqicOf("0405") }, exit("0x81020000", 3));
+    world.explain(operationOf(off, value(0), [unregister(3), unpin(NIB_A)]), false, HIDDEN);
+    const on = [zapq("0405", 0x81000000), tapq("0405", 0x80000000), reset("0405", 0, 0x80000000)];
+    world.explain(operationOf(resetCall(setup), done, all(on)));
+    expect(world.broken()).toEqual([]);
+  });
+
+  test("linux-6.1: an ISC that a reset takes from another guest stays at its own, whoever has the mdev", () => {
+    const { world, device, group } = enabled("linux-6.1");
+    const kept = [zapq("0405", 0x80050000), reset("0405", -5, 0x80050000)];
+    const quiet = HASH_ORDER.slice(1).flatMap((queue) => quietReset("linux-6.1", queue));
+    world.explain(operationOf({ kind: "device-close", device }, done, [apcbClear(), ...kept, ...quiet, unsetKvm()]));
+    const next = deviceOf(world, group);
+    const G2 = "0x80020000";
+    const open = openCall(group, next, makeVm(world, "200/10"));
+    world.explain(operationOf(open, value(12), [apcbSet(APM, AQM, "", G2), setKvm(M, 0, G2)]));
+    world.mdev().kvm = oneOf([world.guestAt(G), world.guestAt(G2)]);
+    const freed = [unregister(3, -22, G2), unpin(NIB_A)];
+    const lines = [apcbClear(G2), ...quietReset("linux-6.1", "0405", freed), ...quiet, unsetKvm(M, G2)];
+    world.explain(operationOf({ kind: "device-close", device: next }, done, lines));
+    expect(world.ledger()).toMatchObject({ queues: {}, gisc: { 3: 1 }, leaks: ["isc 3 IRQ-10"] });
+  });
+});
+
+describe("QUEUE-10: queues of one bucket", () => {
+  test("linux-6.1: which of them was linked last is open where that of one is", () => {
+    const setup = common("linux-6.1", {
+      queues: ["04.0005", "04.0095"],
+      adapters: ["4"],
+      domains: ["5", "0x95"],
+      masks: apcbSet("08", "04000000000000000000000000000000000004"),
+    });
+    const { world } = setup;
+    const order = (...queues: readonly string[]): boolean =>
+      world.refusesCall(
+        resetCall(setup),
+        done,
+        queues.flatMap((queue) => quietReset("linux-6.1", queue)),
+      );
+    expect([order("0495", "0405"), order("0405", "0495")]).toEqual([false, true]);
+    world.queue("0495").linkedAt = 0;
+    expect([order("0495", "0405"), order("0405", "0495")]).toEqual([false, false]);
   });
 });
