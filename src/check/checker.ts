@@ -6,6 +6,7 @@ import type { Trial } from "../model/core/trial.js";
 import type { Operation } from "../operation/operation.js";
 import { agreed } from "./agreed.js";
 import { Findings } from "./findings.js";
+import { LastLines } from "./last-lines.js";
 import { Recorders } from "./observed.js";
 import { Tally } from "./tally.js";
 import { type Settled, Worlds } from "./worlds.js";
@@ -50,6 +51,7 @@ export class Checker<S extends ModelState> {
   private readonly worlds: Worlds<S>;
   private readonly model: Model<S>;
   private readonly options: CheckerOptions;
+  private readonly lastLines = new LastLines();
   /** Broken invariants that were reported: one finding each. */
   private readonly broken = new Set<string>();
   private cut = 0;
@@ -88,6 +90,8 @@ export class Checker<S extends ModelState> {
         `${unexplainedLogs} lines of the debug log speak against the other recorders: ${logPlaces.join(", ")}`,
       );
     }
+    const ended = this.lastLines.note((event) => this.findings.placeOf(event));
+    if (ended !== undefined) notes.push(ended);
     for (const [message, { count, line, rules }] of this.remarks) {
       notes.push(`${message} (${rules}): ${count === 1 ? "once" : `${count} times`}, first at ${line}`);
     }
@@ -107,10 +111,9 @@ export class Checker<S extends ModelState> {
     const known = this.remarks.get(message);
     if (known !== undefined) known.count++;
     else if (this.remarks.size < MAX_REMARKS) {
-      const { file, line } = this.findings.sourceLine(operation.event);
       this.remarks.set(message, {
         count: 1,
-        line: `${file}:${line}`,
+        line: this.findings.placeOf(operation.event),
         rules: rules.map((rule) => this.findings.cite(rule)).join(", "),
       });
     }
@@ -122,6 +125,7 @@ export class Checker<S extends ModelState> {
     if (this.options.gathersRules === true) {
       for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
     }
+    this.lastLines.meet(operation);
     if (settled.cut) this.cut++;
     for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;
@@ -129,7 +133,11 @@ export class Checker<S extends ModelState> {
     if (modelled) this.tally.count(operation.name, trial.unchecked, checked);
     for (const remark of trial.remarks) this.remark(operation, remark.message, remark.rules);
     for (const defect of trial.defects) this.findings.defect(operation, defect.rules, defect.message);
-    if (mismatches !== undefined) this.findings.divergence(operation, mismatches, trial, settled.before ?? []);
+    if (mismatches !== undefined) {
+      const [first] = mismatches;
+      if (first !== undefined) this.lastLines.contradicted(operation, first);
+      this.findings.divergence(operation, mismatches, trial, settled.before ?? []);
+    }
     const broken = this.checkInvariants(operation, touched, divergent, trial.defects);
     if (this.options.onJudged !== undefined) {
       this.options.onJudged({

@@ -60,8 +60,7 @@ export class Findings {
   /** A line of a log that speaks against what probes and results show. */
   unexplainedLog(event: Event): void {
     this.unexplainedLogs++;
-    const { file, line } = this.sourceLine(event);
-    if (this.logPlaces.length < 5) this.logPlaces.push(`${file}:${line}`);
+    if (this.logPlaces.length < 5) this.logPlaces.push(this.placeOf(event));
   }
 
   defect(operation: Operation, rules: readonly Rule[], message: string): void {
@@ -129,6 +128,11 @@ export class Findings {
     const name = this.unique.has(rule.id) ? bareName(rule.id) : rule.id;
     this.rules[name] = { title: rule.title, source: rule.source };
     return name;
+  }
+
+  /** `file:line`. */
+  placeOf({ source, line }: Event): string {
+    return `${this.capture.sources[source]?.file ?? ""}:${line}`;
   }
 
   sourceLine(event: Event): SourceLine {
