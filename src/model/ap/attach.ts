@@ -346,6 +346,7 @@ export function createVm(s: ApState, vm: number, name: string): void {
   for (const side of ["apm", "aqm", "adm"] as const) guest[side] = noBits;
   guest.gisc = [0, 0, 0, 0, 0, 0, 0, 0];
   guest.pins = new Map();
+  guest.slots = new Map();
   guest.alertMask = 0;
   guest.refs = 0;
 }

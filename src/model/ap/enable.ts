@@ -2,6 +2,7 @@ import { addressText } from "../../event/address-text.js";
 import type { Word } from "../../event/word.js";
 import { sameWord, wordOf, wordText } from "../../event/word.js";
 import { apqnText } from "../../operation/ap/attribute.js";
+import { pageNumber } from "../../operation/ap/memory-slot.js";
 import { is, isKnown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { disable, seenStatus, unseenStatus } from "./disable.js";
@@ -9,6 +10,7 @@ import { forgetCounts, free, unpin, unregister } from "./free.js";
 import { learnPointer, pointerFits } from "./guests.js";
 import { CODES, canAnswerEnable, IRQ_12, learnEnable, learnUnseen } from "./hardware.js";
 import { AQIC_4, addLeak, countGisc, countPin, crash, GISC_7, leakIsc, leakPin, NIB_10, save } from "./ledger.js";
+import { isMemory, learnPage } from "./memory.js";
 import { aqicRule, V9_V12, V61 } from "./profile.js";
 import { refusedBy } from "./refusal.js";
 import type { ApState, Guest, Queue } from "./state.js";
@@ -223,29 +225,16 @@ function savedKey(x: Trial, s: ApState, guest: Guest, queue: Queue, key: string)
   return null;
 }
 
-/** NIB-3: which pages are memory is not recorded; whether the page is pinned shows it, and is so the next time too. */
+/** NIB-3: where it is not recorded which pages are memory, whether the page is pinned shows it, and is so the next time too. */
 function notInMemory(x: Trial, s: ApState, guest: Guest | null, nib: Word, answer: number | undefined): boolean {
   const page = pageNumber(nib);
-  const known = page === LAST_PAGE ? false : guest === null ? undefined : isMemory(guest, page);
+  const known = isMemory(guest, page);
   const refused = known === undefined ? refusedUnseen(x, answer) : !known;
   if (refused) x.by(NIB_3);
   const other = answer !== undefined && answer !== madeStatus(0x06);
   const shown = refused ? answer !== undefined && x.certain("pin_pages") : other || pinSeen(x);
   if (known === undefined && guest !== null && shown) learnPage(x, s, guest, page, !refused);
   return refused;
-}
-
-/** No memory slot has the last page of all: its end would be beyond 64 bits. */
-const LAST_PAGE = 2 ** 52 - 1;
-
-/** The number of an address's page: below 2^52. */
-function pageNumber(nib: Word): number {
-  return nib.hi * 2 ** 20 + (nib.lo >>> 12);
-}
-
-/** Whether a NIB showed that a page is memory that can be written, or is not; undefined where none showed it. */
-function isMemory({ pages }: Guest, number: number): boolean | undefined {
-  return isKnown(pages) ? pages.find((page) => page.number === number)?.memory : undefined;
 }
 
 function pinSeen(x: Trial): boolean {
@@ -256,16 +245,6 @@ function refusedUnseen(x: Trial, answer: number | undefined): boolean {
   if (pinSeen(x)) return false;
   if (answer !== undefined && answer !== madeStatus(0x06)) return false;
   return x.certain("pin_pages") || x.either("unknown");
-}
-
-/** Pages beyond this many are not remembered. */
-const PAGES = 64;
-
-/** Slots change by calls of the process that holds the VM: where they would not be seen, nothing is remembered. */
-function learnPage(x: Trial, s: ApState, guest: Guest, number: number, memory: boolean): void {
-  const { pages } = guest;
-  if (!x.observability.syscalls || guest.vm === undefined || !isKnown(pages) || pages.length >= PAGES) return;
-  s.journal.set(guest, "pages", [...pages, { number, memory }]);
 }
 
 /** GISC-1: the host's own ISC, or an error; undefined where it is not recorded. */

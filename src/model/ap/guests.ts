@@ -139,7 +139,7 @@ export function mayBeAnother(x: Trial, s: ApState, guest: Guest): void {
   if (endIsSeen(x, guest)) return;
   const { journal } = s;
   journal.set(guest, "facts", factsAtFirst(s));
-  for (const field of ["gisaOrigin", "gisc", "alertMask", "pins", "refs", "leaks", "pages"] as const) {
+  for (const field of ["gisaOrigin", "gisc", "alertMask", "pins", "refs", "leaks", "slots", "pages"] as const) {
     journal.set(guest, field, unknown);
   }
   for (const task of s.vcpus.values()) {

@@ -191,7 +191,7 @@ function perform(x: Trial, s: ApState, call: ApCall): void {
       setGuest(x, s, call);
       break;
     case "vm-change":
-      changeVm(x, s, call.vm.id, call.change);
+      changeVm(x, s, call);
       break;
     case "dma-unmap":
       unmapDma(x, s, call);

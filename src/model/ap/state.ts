@@ -1,3 +1,4 @@
+import type { MemorySlot } from "../../operation/ap/memory-slot.js";
 import { type Bits, noBits, unknownBits } from "../core/bits.js";
 import { Journal } from "../core/journal.js";
 import { type Known, unknown } from "../core/known.js";
@@ -135,6 +136,8 @@ export class Guest {
   refs: Known<number> = unknown;
   /** Why counts, pins and references are not what queues and mdevs account for. */
   leaks: Known<readonly Leak[]> = [];
+  /** Memory slots by their number, where all calls that set them are recorded; none before the first of these calls. */
+  slots: Known<ReadonlyMap<number, MemorySlot>> = unknown;
   /** Pages of which a NIB showed whether they are memory that can be written (NIB-3). */
   pages: Known<readonly SeenPage[]> = [];
 

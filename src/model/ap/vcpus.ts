@@ -1,8 +1,11 @@
 import type { Word } from "../../event/word.js";
+import type { ApCall } from "../../operation/ap/call.js";
+import type { MemorySlot } from "../../operation/ap/memory-slot.js";
 import { is, isKnown, type Known, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import type { FactSet } from "./guest-facts.js";
-import { endIsSeen, factsAtFirst, newGuest, pointerFits, unmetGuest } from "./guests.js";
+import { endIsSeen, factsAtFirst, guestByVm, newGuest, pointerFits, unmetGuest } from "./guests.js";
+import { changeMemory } from "./memory.js";
 import { aqicRule } from "./profile.js";
 import { type ApState, type Guest, VcpuTask } from "./state.js";
 
@@ -60,26 +63,36 @@ export function learnEca(x: Trial, s: ApState, cpu: Cpu, bit: EcaBit, value: boo
   if (cpu.eca === undefined && !x.lenient && endIsSeen(x, cpu.guest)) s.journal.set(cpu.task, bit, value);
 }
 
-/** Calls on a VM descriptor that change what its CPUs answer. */
-export type VmChange = "attribute" | "protected" | "memory";
+/**
+ * KVM-2, GISC-8, NIB-3: a call changed a VM; what of it is mostly behind a pointer. A VM that was not met can be any: a
+ * thread whose beginning was not recorded may hold it by a descriptor that nobody has seen.
+ */
+export function changeVm(x: Trial, s: ApState, call: Extract<ApCall, { kind: "vm-change" }>): void {
+  const known = guestByVm(s, call.vm.id);
+  const slot = x.operation.result.kind === "value" ? call.slot : undefined;
+  if (known !== undefined) changeGuest(x, s, known, call.change, slot);
+  else for (const guest of s.guests.values()) if (guest.live) changeGuest(x, s, guest, call.change, undefined);
+}
 
-/** KVM-2, GISC-8, NIB-3: a call changed a VM; what of it is behind a pointer. */
-export function changeVm(x: Trial, s: ApState, vm: number, change: VmChange): void {
-  for (const guest of s.guests.values()) {
-    if (guest.vm !== vm) continue;
-    if (change === "memory") s.journal.set(guest, "pages", []);
-    if (change === "protected") x.by(GISC_8);
-    // The counts stay; whether the mask was emptied depends on the direction of the switch.
-    if (change === "protected" && !s.parameters.old) s.journal.set(guest, "alertMask", unknown);
-    for (const task of s.vcpus.values()) {
-      if (task.guest !== guest) continue;
-      if (change === "attribute") s.journal.set(task, "apie", unknown);
-      if (change === "protected" && !s.parameters.old) s.journal.set(task, "aiv", unknown);
-    }
-    if (change === "attribute") s.journal.set(s.host, "apie", unknown);
-    // GISC-8: that the host has AIV says nothing of a CPU any more.
-    if (change === "protected" && !s.parameters.old && s.host.aiv === true) s.journal.set(s.host, "aiv", unknown);
+function changeGuest(
+  x: Trial,
+  s: ApState,
+  guest: Guest,
+  change: "attribute" | "protected" | "memory",
+  slot: MemorySlot | undefined,
+): void {
+  if (change === "memory") changeMemory(s, guest, slot);
+  if (change === "protected") x.by(GISC_8);
+  // The counts stay; whether the mask was emptied depends on the direction of the switch.
+  if (change === "protected" && !s.parameters.old) s.journal.set(guest, "alertMask", unknown);
+  for (const task of s.vcpus.values()) {
+    if (task.guest !== guest) continue;
+    if (change === "attribute") s.journal.set(task, "apie", unknown);
+    if (change === "protected" && !s.parameters.old) s.journal.set(task, "aiv", unknown);
   }
+  if (change === "attribute") s.journal.set(s.host, "apie", unknown);
+  // GISC-8: that the host has AIV says nothing of a CPU any more.
+  if (change === "protected" && !s.parameters.old && s.host.aiv === true) s.journal.set(s.host, "aiv", unknown);
 }
 
 /** The guest whose vCPU the task runs: known from before, named by a line of this instruction, or any that it can be. */

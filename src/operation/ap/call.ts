@@ -1,5 +1,6 @@
 import type { Word } from "../../event/word.js";
 import type { Attribute } from "./attribute.js";
+import type { MemorySlot } from "./memory-slot.js";
 
 /** Identity of an open file of a kind that the models know; stable from its open to its last close. */
 export interface FileRef {
@@ -90,7 +91,13 @@ export type ApCall =
       readonly range: { readonly iova: Word; readonly size: Word } | undefined;
     }
   /** An ioctl of a VM that changes what its CPUs answer: an attribute, protected mode, a memory slot. */
-  | { readonly kind: "vm-change"; readonly vm: VmRef; readonly change: "attribute" | "protected" | "memory" }
+  | {
+      readonly kind: "vm-change";
+      readonly vm: VmRef;
+      readonly change: "attribute" | "protected" | "memory";
+      /** The memory slot that is set, where its structure is recorded. */
+      readonly slot?: MemorySlot | undefined;
+    }
   /** Several last closes in one call: close_range, exec, the exit of a process. */
   | { readonly kind: "closes"; readonly closes: readonly ApCall[] }
   | {

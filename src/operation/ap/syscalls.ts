@@ -9,6 +9,7 @@ import { closing, closingAll } from "./closes.js";
 import type { DecodedCall } from "./decoded-call.js";
 import type { FileObject } from "./file.js";
 import { contradicts, mayBeKnown, numberOfDescriptor, plainDescriptor, plainlyNames } from "./file-arguments.js";
+import { memorySlotOf } from "./memory-slot.js";
 import { moduleCall } from "./module-call.js";
 import { closedOnExec, inherited, type OpenMode, openMode } from "./open-mode.js";
 import { ioctlName, namesOf } from "./operation-names.js";
@@ -217,7 +218,7 @@ export class SyscallDecoder {
       case "kvm":
         return this.createVm(request, task.process, result);
       case "vm":
-        return this.vmIoctl(object.ref, request, task.process, result);
+        return this.vmIoctl(object.ref, event, task.process, result);
       case "kvm-vfio": {
         if (!requestIs(request, "KVM_SET_DEVICE_ATTR", 0xae, 0xe1)) return undefined;
         if (result !== undefined) task.process.guestSet = true;
@@ -254,10 +255,11 @@ export class SyscallDecoder {
 
   private vmIoctl(
     vm: { readonly id: number; readonly name: string },
-    request: string,
+    event: SyscallEvent,
     process: Process,
     result: CallResult | undefined,
   ): DecodedCall | undefined {
+    const request = event.args[1] ?? "";
     const fd = returnedDescriptor(result);
     if (fd !== undefined && requestIs(request, "KVM_CREATE_VCPU", 0xae, 0x41)) {
       this.put(process, fd, { kind: "vcpu", vm, number: 0 }, closedOnExec);
@@ -265,7 +267,8 @@ export class SyscallDecoder {
     }
     const change = vmChange(request);
     if (change === undefined || result?.kind === "error") return undefined;
-    return { call: { kind: "vm-change", vm, change }, name: ioctlName(request) };
+    const slot = change === "memory" ? memorySlotOf(event.args[2]) : undefined;
+    return { call: { kind: "vm-change", vm, change, slot }, name: ioctlName(request) };
   }
 
   private getDevice(

@@ -265,6 +265,49 @@ describe("Example 4: NIB problems", () => {
   });
 });
 
+describe("NIB-3: memory slots, where the calls that set them are recorded", () => {
+  const answers = (world: World, gr2: string): readonly boolean[] => {
+    const pinned = [pin(gr2), register(3), aqic("0405", 3, 0x80000000)];
+    return [
+      world.refusesGuest({ ...ENABLE_A, gr2 }, pinned, exit("0x80000000", 1)),
+      world.refusesGuest({ ...ENABLE_A, gr2 }, [pin(gr2, -22)], REFUSED),
+      world.refusesGuest({ ...ENABLE_A, gr2 }, [], REFUSED),
+    ];
+  };
+  const REFUSED = exit("0x60000", 3);
+  const MEMORY = [false, false, true];
+  const NONE = [true, true, false];
+  const OPEN = [false, false, false];
+
+  test("linux-6.1: from the first to the last byte, and no further", () => {
+    const { world, vm } = common("linux-6.1");
+    expect(answers(world, NIB_A)).toEqual(OPEN);
+    world.changes(vm, "memory", { slot: 0, first: 1, pages: 0x7ffff, readonly: false });
+    expect(answers(world, "0xfff")).toEqual(NONE);
+    expect(answers(world, "0x1000")).toEqual(MEMORY);
+    expect(answers(world, "0x7fffffff")).toEqual(MEMORY);
+    expect(answers(world, "0x80000000")).toEqual(NONE);
+    world.changes(vm, "memory", { slot: 1, first: 0x80000, pages: 1, readonly: true });
+    expect(answers(world, "0x80000000")).toEqual(NONE);
+    world.changes(vm, "memory", { slot: 1, first: 0x80000, pages: 1, readonly: false });
+    expect(answers(world, "0x80000000")).toEqual(MEMORY);
+    world.changes(vm, "memory", { slot: 0, first: 1, pages: 0, readonly: false });
+    expect(answers(world, NIB_A)).toEqual(NONE);
+  });
+
+  test("linux-6.1: one that is not shown whole, or of a VM that is not known, leaves all open", () => {
+    for (const unknown of [true, false]) {
+      const { world, vm } = common("linux-6.1");
+      world.changes(vm, "memory", { slot: 0, first: 0, pages: 1, readonly: false });
+      expect(answers(world, NIB_A)).toEqual(NONE);
+      const other = { slot: 1, first: 0x10000, pages: 0x10000, readonly: false };
+      if (unknown) world.changes({ id: 4711, name: "200/10" }, "memory", other);
+      else world.changes(vm, "memory");
+      expect(answers(world, NIB_A)).toEqual(OPEN);
+    }
+  });
+});
+
 test.each(ALL)("%s: a GISA lies at offset 0x900 of its page (GISC-5, INV-19)", (column) => {
   const { world } = common(column);
   const lines = (control: string) => [pin(keyOf(column, NIB_A)), register(3), aqic("0405", control, 0x80000000)];

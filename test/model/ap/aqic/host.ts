@@ -8,6 +8,7 @@ import type { Observability } from "../../../../src/model/core/observability.js"
 import type { Rule } from "../../../../src/model/core/rule.js";
 import type { ApCall, VmRef } from "../../../../src/operation/ap/call.js";
 import { type ApEffect, bracketKinds } from "../../../../src/operation/ap/effect.js";
+import type { MemorySlot } from "../../../../src/operation/ap/memory-slot.js";
 import type { ObservedResult, Operation } from "../../../../src/operation/operation.js";
 import { environmentOf } from "../../environment.js";
 import { everyFieldOf } from "../../touched.js";
@@ -235,8 +236,8 @@ export class World {
   }
 
   /** An ioctl of a VM that changes what its CPUs answer. */
-  changes(vm: VmRef, change: "attribute" | "protected" | "memory"): void {
-    this.explain(operationOf({ kind: "vm-change", vm, change }, done, []));
+  changes(vm: VmRef, change: "attribute" | "protected" | "memory", slot?: MemorySlot): void {
+    this.explain(operationOf({ kind: "vm-change", vm, change, slot }, done, []));
   }
 
   /** Whether the observation of an intercepted PQAP is refused. */
