@@ -10,15 +10,17 @@ type Recorder = "calls" | "probes";
  * first contradiction, the report says so: it can be the end of that recorder and no fault of the kernel.
  */
 export class LastLines {
-  /** The operation that a recorder showed last. */
-  private readonly last: Record<Recorder, Operation | undefined> = { calls: undefined, probes: undefined };
+  /** Number of the operation that a recorder showed last; 0 where it showed none. */
+  private readonly last: Record<Recorder, number> = { calls: 0, probes: 0 };
   /** The operation that contradicted the model first, and whose lines would have explained it. */
   private first: { readonly operation: Operation; readonly missed: Recorder } | undefined;
 
   /** The next operation, before it is looked at whether it contradicts the model. */
   meet(operation: Operation): void {
-    if (operation.event.kind === "syscall") this.last.calls = operation;
-    if (ofProbe(operation.event) || operation.effects.some(({ event }) => ofProbe(event))) this.last.probes = operation;
+    const { event, effects, number } = operation;
+    if (event.kind === "syscall") this.last.calls = number;
+    if (ofProbe(event) || (effects.length > 0 && effects.some((seen) => ofProbe(seen.event))))
+      this.last.probes = number;
   }
 
   /** A contradiction; a wrong answer of a call is one whatever else was recorded. */
@@ -32,9 +34,9 @@ export class LastLines {
   /** For the report; undefined where both recorders went on, or one of them did not run. `place` names a line. */
   note(place: (event: Event) => string): string | undefined {
     const { first, last } = this;
-    if (first === undefined || last.calls === undefined || last.probes === undefined) return undefined;
+    if (first === undefined || last.calls === 0 || last.probes === 0) return undefined;
     const { operation, missed } = first;
-    if ((last[missed]?.number ?? 0) > operation.number) return undefined;
+    if (last[missed] > operation.number) return undefined;
     const ended = missed === "probes" ? "the probes" : "strace";
     return `no line of ${ended} comes after the first divergence, at ${place(operation.event)}: it can be that only this recorder had ended`;
   }

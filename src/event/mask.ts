@@ -26,8 +26,12 @@ export function maskOf(...bits: readonly number[]): Mask {
   return words;
 }
 
-function setBit(words: Words, bit: number): void {
+export function setBit(words: Words, bit: number): void {
   words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (0x80000000 >>> (bit & 31));
+}
+
+export function clearBit(words: Words, bit: number): void {
+  words[bit >>> 5] = (words[bit >>> 5] ?? 0) & ~(0x80000000 >>> (bit & 31));
 }
 
 export function hasBit(mask: Mask, bit: number): boolean {
@@ -42,7 +46,7 @@ export function withBit(mask: Mask, bit: number): Mask {
 
 export function withoutBit(mask: Mask, bit: number): Mask {
   const words = wordsOf(mask);
-  words[bit >>> 5] = (words[bit >>> 5] ?? 0) & ~(0x80000000 >>> (bit & 31));
+  clearBit(words, bit);
   return words;
 }
 

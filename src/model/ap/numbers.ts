@@ -1,9 +1,11 @@
-import { emptyMask, hexDigit, type Mask, withBit, withoutBit, wordsOf } from "../../event/mask.js";
+import { clearBit, emptyMask, hexDigit, type Mask, setBit, wordsOf } from "../../event/mask.js";
 
 /** What a sysfs number parses to: a value (Infinity never), or the errno of the refusal. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errno: string };
 
 const HALF = 2 ** 32;
+/** Bits of a mask. */
+const BITS = 256;
 /** Digits that cannot carry into the high half, in any base. */
 const SHORT = 7;
 const invalid = { ok: false, errno: "EINVAL" } as const;
@@ -94,41 +96,52 @@ function parseAbsolute(text: string): Parsed<Mask> {
 }
 
 function parseRelative(text: string, current: Mask): Parsed<Mask> {
-  let mask = current;
+  const mask = wordsOf(current);
   let at = 0;
   while (at < text.length) {
     const sign = text.charCodeAt(at);
     if (sign !== 0x2b && sign !== 0x2d) return invalid;
     const first = wrappedNumber(text, at + 1);
-    if (first === undefined || first.value > 255n) return invalid;
+    if (first === undefined || first.value >= BITS) return invalid;
     at = first.end;
     let last = first.value;
     if (text.startsWith("-", at)) {
       const second = wrappedNumber(text, at + 1);
-      if (second === undefined || second.value > 255n || second.value < first.value) return invalid;
+      if (second === undefined || second.value >= BITS || second.value < first.value) return invalid;
       last = second.value;
       at = second.end;
     }
-    for (let bit = Number(first.value); bit <= Number(last); bit++) {
-      mask = sign === 0x2b ? withBit(mask, bit) : withoutBit(mask, bit);
-    }
+    const write = sign === 0x2b ? setBit : clearBit;
+    for (let bit = first.value; bit <= last; bit++) write(mask, bit);
     while (text.startsWith(",", at) || text.startsWith("\n", at)) at++;
   }
   return { ok: true, value: mask };
 }
 
-/** An unsigned number, base 0, modulo 2^64 (2.5: overflow is not noticed). */
-function wrappedNumber(text: string, start: number): { value: bigint; end: number } | undefined {
+/** An unsigned number, base 0, modulo 2^64 (2.5: overflow is not noticed); what is no bit of a mask comes out as {@link BITS}. */
+function wrappedNumber(text: string, start: number): { value: number; end: number } | undefined {
   const base = baseAt(text, start);
-  let at = base === 16 ? start + 2 : start;
-  const begin = at;
+  const begin = base === 16 ? start + 2 : start;
+  let value = 0;
+  let at = begin;
+  for (; at < text.length; at++) {
+    const digit = hexDigit(text.charCodeAt(at));
+    if (digit < 0 || digit >= base) break;
+    if (at - begin === SHORT) return wrappedLong(text, begin, base);
+    value = value * base + digit;
+  }
+  return at === begin ? undefined : { value: Math.min(value, BITS), end: at };
+}
+
+function wrappedLong(text: string, begin: number, base: number): { value: number; end: number } {
   let value = 0n;
+  let at = begin;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
     value = BigInt.asUintN(64, value * BigInt(base) + BigInt(digit));
   }
-  return at === begin ? undefined : { value, end: at };
+  return { value: value < BITS ? Number(value) : BITS, end: at };
 }
 
 /** A lenient scan of a decimal (BUS-4, BUS-7): blanks, a signed decimal, anything after it. Undefined: no number. */
