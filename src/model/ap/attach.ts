@@ -354,4 +354,6 @@ export function createVm(s: ApState, vm: number, name: string): void {
 /** A VM descriptor was closed for good: its pointer may be used again. */
 export function closeVm(s: ApState, vm: number): void {
   for (const guest of s.guests.values()) if (guest.vm === vm) s.journal.set(guest, "live", false);
+  // A task of which it is not known whose vCPU it runs may have run this one, and run another from now on.
+  for (const task of s.vcpus.values()) if (!isKnown(task.guest)) s.journal.set(task, "since", 0);
 }

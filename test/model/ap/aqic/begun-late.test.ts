@@ -145,6 +145,20 @@ describe("whose vCPU a task runs", () => {
     expect(knownValue(recording.state.vcpus.get(4101)?.guest ?? null)).toBe(recording.guest(G)[0]);
   });
 
+  test("one that may have run a VM that is gone may run one that was made since", () => {
+    const recording = new Recording("linux-6.1", withM());
+    Object.assign(recording.state.mdevs.get(M) ?? {}, { kvm: null, open: false });
+    const own: VmRef = { id: 30, name: "100/8" };
+    // Another VM runs all the time, so that it is open whose vCPU the task runs.
+    expect(recording.takes({ kind: "vm-create", vm: { id: 31, name: "200/9" } }, [])).toBe(true);
+    expect(recording.takes({ kind: "vm-create", vm: own }, [])).toBe(true);
+    expect(recording.hasNoHook(4101)).toBe(true);
+    expect(recording.takes({ kind: "vm-close", vm: own }, [])).toBe(true);
+    expect(recording.takes({ kind: "vm-create", vm: VM }, [])).toBe(true);
+    expect(recording.opens([apcbSet(APM, AQM), setKvm()])).toBe(true);
+    expect(recording.enables("0405", 4101)).toBe(true);
+  });
+
   test("its number may be used again by a VM that is made after its own is gone", () => {
     const world = new World("linux-6.1");
     const runs = (): number | undefined => {
