@@ -104,11 +104,8 @@ export function widen(s: ApState): void {
   widenScans(s);
   // Where no VMM's calls are recorded, the lines that were lost may have been all that told of a guest.
   if (!s.host.hosted) widenGuests(s);
-  for (const queue of s.queues.values()) {
-    forgetReset(s, queue);
-    forgetSaved(s, queue);
-  }
-  forgetLedgers(s);
+  for (const queue of s.queues.values()) forgetReset(s, queue);
+  widenInterrupts(s);
 }
 
 function forgetLedgers(s: ApState): void {

@@ -314,6 +314,27 @@ test.each(OLD)(
   },
 );
 
+test.each(V9)(
+  "%s: lines that were lost may be those of an enable, which gave the queue its mdev (AQIC-10)",
+  (column) => {
+    const setup = common(column);
+    const { world } = setup;
+    const lost = operationOf({ kind: "gap" }, never, []);
+    world.explain(lost, true);
+    const [first, ...others] = ["0405", "0416", "0505", "0516"];
+    const close = (...freed: readonly ApEffect[]): boolean => {
+      const lines = others.flatMap((queue) => quietReset(column, queue));
+      const effects = [apcbClear(), ...quietReset(column, first ?? "", freed), ...lines, unsetKvm()];
+      return !world.refusesCall({ kind: "device-close", device: setup.device }, done, effects);
+    };
+    expect(close()).toBe(true);
+    expect(close(unregister(3), unpin(keyOf(column, NIB_A)))).toBe(true);
+    // The end of the recording's loss leaves nothing more open than its beginning: a second one neither.
+    world.explain({ ...lost, gap: true }, true);
+    expect(close(unregister(3), unpin(keyOf(column, NIB_A)))).toBe(true);
+  },
+);
+
 test("linux-6.1: where scans leave no line, a queue that was not found may have come since (AQIC-5)", () => {
   const { world } = common("linux-6.1");
   const blind = without("queue_probe");
