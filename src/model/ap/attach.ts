@@ -4,7 +4,7 @@ import { exactly, has, joinBits, noBits, unknownBits } from "../core/bits.js";
 import { and, is, isKnown, OneOf, oneOf, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { commit } from "./apcb.js";
-import { guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
+import { forgetTask, guestByVm, guestName, guestOf, mayBeAnother, newGuest, pointerFits } from "./guests.js";
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
@@ -355,5 +355,5 @@ export function createVm(s: ApState, vm: number, name: string): void {
 export function closeVm(s: ApState, vm: number): void {
   for (const guest of s.guests.values()) if (guest.vm === vm) s.journal.set(guest, "live", false);
   // A task of which it is not known whose vCPU it runs may have run this one, and run another from now on.
-  for (const task of s.vcpus.values()) if (!isKnown(task.guest)) s.journal.set(task, "since", 0);
+  for (const task of s.vcpus.values()) if (!isKnown(task.guest)) forgetTask(s, task);
 }

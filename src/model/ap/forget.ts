@@ -1,5 +1,5 @@
 import { isKnown, OneOf } from "../core/known.js";
-import { type ApState, Guest, LEAST_FORGOTTEN, Mdev } from "./state.js";
+import { type ApState, Guest, LEAST_FORGOTTEN, Mdev, type VcpuTask } from "./state.js";
 
 /** Of the guests without an mdev, the tasks that run vCPUs and the mdevs that may exist, so many are kept, the newest. */
 const KEPT = 1024;
@@ -14,7 +14,8 @@ const KEPT_GROUPS = 64;
 export function forgetEnded(s: ApState): void {
   if (sizeOf(s) < s.nextForget) return;
   for (const [id, device] of s.devices) if (device.closed) s.devices.delete(id);
-  for (const [tid, task] of s.vcpus) if (isKnown(task.guest) && !task.guest.live) s.vcpus.delete(tid);
+  for (const [tid, task] of s.vcpus)
+    if (isKnown(task.guest) ? !task.guest.live : tellsNothing(task)) s.vcpus.delete(tid);
   dropOldest(s.vcpus, KEPT, () => true);
   const held = heldBy([s.mdevs, s.queues, s.groups, s.devices]);
   const idle = (guest: Guest): boolean => guest.hook === null && !held.has(guest);
@@ -29,6 +30,11 @@ export function forgetEnded(s: ApState): void {
   if (s.host.hiddenMdevs !== 0) dropOldest(s.mdevs, KEPT, (m) => !isKnown(m.present) && !held.has(m) && !kept.has(m));
   dropOldest(s.groups, KEPT_GROUPS, (group) => group.mdev === undefined);
   s.nextForget = Math.max(LEAST_FORGOTTEN, 2 * sizeOf(s));
+}
+
+/** Whether a task is as one that was not met. */
+function tellsNothing({ since, apie, aiv }: VcpuTask): boolean {
+  return since === 0 && !isKnown(apie) && !isKnown(aiv);
 }
 
 function sizeOf(s: ApState): number {

@@ -147,7 +147,8 @@ export function mayBeAnother(x: Trial, s: ApState, guest: Guest): void {
   }
 }
 
-function forgetTask(s: ApState, task: VcpuTask): void {
+/** Whose vCPU a task runs is not known, nor what its answers told of it. */
+export function forgetTask(s: ApState, task: VcpuTask): void {
   for (const field of ["guest", "apie", "aiv"] as const) s.journal.set(task, field, unknown);
   s.journal.set(task, "since", 0);
 }
