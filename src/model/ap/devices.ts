@@ -21,6 +21,7 @@ import { mdevAt } from "./mdevs.js";
 import { ALL, aqicRule, V9_V12, V61 } from "./profile.js";
 import { RST_7, resetMdev } from "./reset.js";
 import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
+import { isTainted } from "./tainted.js";
 import { takeEffects } from "./unrecorded.js";
 import { forgetReset } from "./widen.js";
 
@@ -223,11 +224,7 @@ function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev
     strangerCloses(x, s);
     return;
   }
-  if (m.tainted !== undefined) {
-    x.cannotCheck(m.tainted);
-    x.takeAll();
-    return;
-  }
+  if (isTainted(x, s, m)) return;
   // The line of the driver names another mdev than the descriptor's group: the line is right, and which groups are taken is open.
   if (device !== undefined && isKnown(device.mdev) && device.mdev !== m) {
     for (const group of s.groups.values()) s.journal.set(group, "holders", unknown);

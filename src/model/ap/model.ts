@@ -29,6 +29,7 @@ import { interleaved } from "./serialization.js";
 import type { ApState } from "./state.js";
 import { type AttributeWrite, SYSFS } from "./store.js";
 import { ASG_6, Hang } from "./table.js";
+import { isWrittenTainted } from "./tainted.js";
 import { unassign } from "./unassign.js";
 import { followed, unrecorded } from "./unrecorded.js";
 import { changeVm } from "./vcpus.js";
@@ -230,11 +231,7 @@ function write(x: Trial, s: ApState, call: AttributeWrite): void {
 
 function writeMdev(x: Trial, s: ApState, uuid: string, name: string, call: AttributeWrite): void {
   const m = mdevAt(s, uuid);
-  if (m.tainted !== undefined) {
-    x.cannotCheck(m.tainted);
-    x.takeAll();
-    return;
-  }
+  if (isWrittenTainted(x, s, m, name, call)) return;
   if (name === "remove") {
     remove(x, s, m, call);
     return;

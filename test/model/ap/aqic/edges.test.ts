@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { bitsText } from "../../../../src/model/core/bits.js";
 import { unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
@@ -36,6 +37,7 @@ import {
   openCall,
   openGroup,
   quietReset,
+  writeOf,
 } from "./setting.js";
 
 /** Observations beside the right ones that single changes of the model had let through. */
@@ -281,6 +283,38 @@ describe("an exit of PQAP of which nothing else is judged (5.5)", () => {
     world.mdev().tainted = "an earlier operation corrupted memory";
     const request = { gr0: aqicOf("0405"), gr1: asksFor(3), gr2: NIB_A };
     expect(world.refusesGuest(request, [], exit(gr1, 3, rc))).toBe(!legal);
+  });
+});
+
+describe("an mdev whose memory a defect corrupted (ASG-6, D12-11)", () => {
+  const remove = writeOf({ on: "mdev", uuid: M, name: "remove" }, "1\n");
+  const create = writeOf({ on: "mdev-type", name: "create" }, `${M}\n`);
+
+  test("what a call on it led to is not known: the guest, its masks, its registrations", () => {
+    const { world, device } = enabled("dynamic-v12");
+    world.mdev().tainted = "an earlier operation corrupted memory";
+    const { unchecked } = world.explain(operationOf({ kind: "device-close", device }, done, [unsetKvm()]), true);
+    expect(unchecked).toEqual(["an earlier operation corrupted memory"]);
+    const guest = world.guestAt(G);
+    expect([world.mdev().kvm, guest.hook, guest.pins, guest.gisc]).toEqual([unknown, unknown, unknown, unknown]);
+    expect(bitsText(guest.apm)).toBe("unknown");
+    expect(world.queue("0405").savedIsc).toBe(unknown);
+  });
+
+  test("a call that failed changed nothing", () => {
+    const { world } = enabled("dynamic-v12");
+    world.mdev().tainted = "an earlier operation corrupted memory";
+    world.explain(operationOf(remove, failed("EINVAL"), []), true);
+    expect([world.mdev().present, world.guestAt(G).hook]).toEqual([true, world.mdev()]);
+  });
+
+  test("once it is removed it may be made anew", () => {
+    const { world } = common("dynamic-v12");
+    world.mdev().tainted = "an earlier operation corrupted memory";
+    world.explain(operationOf(remove, value(2), []), true);
+    expect(world.mdev().present).toBe(false);
+    world.explain(operationOf(create, value(37), []));
+    expect(world.mdev().tainted).toBe(undefined);
   });
 });
 
