@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApEffect, ApMasks } from "../../operation/ap/effect.js";
-import { exactly, has, intersects, isEmpty, isExact, joinBits, noBits } from "../core/bits.js";
+import { type Bits, exactly, has, intersects, isEmpty, isExact, joinBits, noBits } from "../core/bits.js";
 import { and, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, refilter, refilterControl, shadowOf } from "./apcb.js";
@@ -262,6 +262,11 @@ function scanComplete(x: Trial, s: ApState): void {
   adoptStrangers(x, s);
 }
 
+/** Whether it is open which of the added numbers an mdev has assigned. */
+function mayBeAdded(added: Bits, assigned: Bits): boolean {
+  return !isExact(added) || mask.intersects(assigned.maybe, added.ones);
+}
+
 /** SCAN-5 of dynamic-v12: the added adapters are tried, then the added domains. */
 function completePosted(x: Trial, s: ApState): void {
   const { host } = s;
@@ -270,7 +275,7 @@ function completePosted(x: Trial, s: ApState): void {
     x.by(SCAN_5);
     const before = shadowOf(m);
     let entered: Tri = false;
-    if (!isExact(host.apAdd) || !isExact(host.aqAdd)) {
+    if (mayBeAdded(host.apAdd, m.apm) || mayBeAdded(host.aqAdd, m.aqm)) {
       entered = "unknown";
       s.journal.set(m, "shApm", joinBits(m.shApm, m.apm));
       s.journal.set(m, "shAqm", joinBits(m.shAqm, m.aqm));

@@ -3,12 +3,13 @@ import { attempt } from "../../../src/check/attempt.js";
 import { initialState } from "../../../src/model/ap/initial.js";
 import { apModel } from "../../../src/model/ap/model.js";
 import type { ApState } from "../../../src/model/ap/state.js";
+import { exactly, unknownBits } from "../../../src/model/core/bits.js";
 import type { DeviceRef, GroupRef } from "../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../src/operation/ap/effect.js";
 import type { Operation } from "../../../src/operation/operation.js";
 import { environmentOf } from "../environment.js";
 import { digits, type Numbers } from "./notation.js";
-import { apcbSet, everything, operationOf, resetLines, writeOf } from "./observed.js";
+import { apcbSet, everything, maskOfNumbers, operationOf, resetLines, writeOf } from "./observed.js";
 
 /** Recordings of dynamic-v12 that begin when an mdev is configured already: how it came to that is not known (ASG-6). */
 
@@ -106,4 +107,29 @@ test("the other adapter is assigned, and its queue linked, as anywhere", () => {
     operationOf("assign_adapter", call, { kind: "value", value: 2 }, effects);
   expect(explains(state, store([]))).toBe(false);
   expect(explains(state, store([apcbSet(KVM, [5, 6], [4], [])]))).toBe(true);
+});
+
+test("what a scan adds may be assigned, where the matrix is not known (SCAN-5)", () => {
+  const state = started();
+  expect(opens(state, [5])).toBe(true);
+  const m = state.mdevs.get(UUID);
+  if (m === undefined) throw new Error("no mdev");
+  m.apm = unknownBits;
+  const block = (apm: Numbers) => ({ apm: maskOfNumbers(apm), aqm: maskOfNumbers([4]), adm: maskOfNumbers([4]) });
+  const masks = { before: block([5, 6]), after: block([5, 6, 7]) };
+  const scan = (...commits: readonly ApEffect[]): Operation =>
+    operationOf("scan", { kind: "scan" }, { kind: "unknown", reason: "a worker" }, [
+      { kind: "cfg_changed", ...masks },
+      { kind: "queue_probe", apqn: 0x0704, rc: 0 },
+      { kind: "scan_complete", ...masks },
+      ...commits,
+    ]);
+  for (const apm of [[5, 7], undefined]) {
+    const commits = apm === undefined ? [] : [apcbSet(KVM, apm, [4], [])];
+    const { kind } = attempt(apModel, state, scan(...commits), everything);
+    state.journal.rollback();
+    expect(kind, String(apm)).toBe("explained");
+  }
+  m.apm = exactly(maskOfNumbers([5]));
+  expect(explains(state, scan(apcbSet(KVM, [5, 7], [4], [])))).toBe(false);
 });
