@@ -47,9 +47,9 @@ function sectionOf(operation: Operation): Section | undefined {
   let opens: ObservedEffect | undefined;
   let closes: ObservedEffect | undefined;
   for (const seen of operation.effects) {
-    // PQAP-2: the test for AP instructions comes before the driver.
-    const test = seen.effect.kind === "hw_tapq" && opens === undefined;
-    if (seen.bracket || seen.hint === true || seen.event.time === undefined || test) continue;
+    if (seen.bracket || seen.hint === true || seen.event.time === undefined) continue;
+    // Before the driver's part: the test for AP instructions (PQAP-2), and the clearing of masks, which is KVM's.
+    if (opens === undefined && (seen.effect.kind === "hw_tapq" || seen.effect.kind === "apcb_clear")) continue;
     opens ??= seen;
     closes = seen;
   }
