@@ -230,10 +230,13 @@ export function setGuest(x: Trial, s: ApState, call: Extract<ApCall, { kind: "gu
       for (const m of waiting) maybeNotified(x, s, m, call.vm?.id);
     }
   }
-  if (line === undefined && s.parameters.old && call.vm !== undefined && call.change !== "add") {
+  if (line === undefined && s.parameters.old && call.change !== "add") {
     for (const m of s.mdevs.values()) {
-      if (isKnown(m.kvm) && m.kvm !== null && m.kvm.vm === call.vm.id)
-        withdraw(x, s, m, m.kvm, call.change === "remove" && !hasOtherGroup(s, m));
+      if (m.kvm instanceof OneOf) s.journal.set(m, "kvm", oneOf([...new Set([...m.kvm.values, null])]));
+      if (!isKnown(m.kvm) || m.kvm === null) continue;
+      const own = call.vm === undefined || m.kvm.vm === undefined ? "unknown" : m.kvm.vm === call.vm.id;
+      const certain = call.change === "remove" && own === true && !hasOtherGroup(s, m);
+      if (own !== false) withdraw(x, s, m, m.kvm, certain);
     }
   }
   x.takeAll();

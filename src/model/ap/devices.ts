@@ -1,5 +1,5 @@
 import type { ApCall } from "../../operation/ap/call.js";
-import { is, isKnown, not, oneOf, type Tri, unknown } from "../core/known.js";
+import { is, isKnown, not, OneOf, oneOf, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import {
   attach,
@@ -236,6 +236,7 @@ function stopGuest(x: Trial, s: ApState, device: DeviceFile | undefined, m: Mdev
   else if (s.parameters.old) {
     x.by(KVM_9);
     x.bracket("mdev_unset_kvm");
+    if (m.kvm instanceof OneOf) for (const one of m.kvm.values) if (one !== null) s.journal.set(one, "refs", unknown);
     s.journal.set(m, "kvm", null);
   }
   s.journal.set(m, "open", false);

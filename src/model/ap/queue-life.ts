@@ -326,12 +326,19 @@ function leavePosted(x: Trial, s: ApState, queue: Queue): void {
     abandon(x, s, queue);
     return;
   }
-  if (owner.kvm !== null) {
+  if (isFreed(x, owner, queue)) {
     free(x, s, queue);
     dropReference(x, s, owner);
   }
   unlink(s, queue);
   abandon(x, s, queue);
+}
+
+/** QUEUE-6: whether the queue's mdev has a guest; where that is open, what is freed shows it. */
+function isFreed(x: Trial, { kvm }: Mdev, { savedIsc }: Queue): boolean {
+  if (isKnown(kvm)) return kvm !== null;
+  if (!x.certain("gisc_unregister") || !isKnown(savedIsc) || savedIsc === null) return x.either("unknown");
+  return x.peek("gisc_unregister") !== undefined;
 }
 
 /** QUEUE-6, KVM-13: the reference that is dropped with each queue was never taken. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { renderState } from "../../../../src/model/ap/render.js";
+import { Guest } from "../../../../src/model/ap/state.js";
+import { oneOf } from "../../../../src/model/core/known.js";
 import type { ApCall, DeviceRef, VmRef } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { COMMON_QUEUES, type Column, done, failed, isOld, isV9, OLD, operationOf, value, World } from "./host.js";
@@ -336,6 +338,21 @@ describe("several descriptors, several groups", () => {
     world.explain(operationOf(guestSet(vm, "remove"), done, []));
     expect(world.refusesCall(closeCall(device), done, closeLines(column, []))).toBe(false);
     expect(world.refusesCall(closeCall(device), done, [])).toBe(false);
+  });
+
+  test.each(OLD)("%s: the VM that withdraws it may be the one that only lines have named", (column) => {
+    for (const known of ["pointer", "either", "no VM"] as const) {
+      const { world, vm, device } = common(column);
+      const guest = world.guestAt(G);
+      if (known === "pointer") guest.vm = undefined;
+      if (known === "either") world.mdev().kvm = oneOf([guest, new Guest(99, undefined, undefined)]);
+      const call: ApCall = { kind: "guest-set", vm: known === "no VM" ? undefined : vm, change: "remove" };
+      world.explain(operationOf(call, done, []));
+      expect([known, world.refusesCall(closeCall(device), done, closeLines(column, []))]).toEqual([known, false]);
+      expect([known, world.refusesCall(closeCall(device), done, [])]).toEqual([known, false]);
+      world.explain(operationOf(closeCall(device), done, []));
+      expect([known, world.broken().filter((name) => !name.includes(" by "))]).toEqual([known, []]);
+    }
   });
 
   test.each(OLD)("%s: it is not where the other group has a guest of its own, or was closed", (column) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { unknown } from "../../../../src/model/core/known.js";
+import { noBits } from "../../../../src/model/core/bits.js";
+import { oneOf, unknown } from "../../../../src/model/core/known.js";
 import type { ApCall } from "../../../../src/operation/ap/call.js";
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { ALL, type Column, done, failed, isV9, operationOf, V9, value, World } from "./host.js";
@@ -177,6 +178,40 @@ describe("QUEUE-5: a queue that was not known to be bound", () => {
     const disabling = lines.filter(({ kind }) => kind !== "hw_aqic" && kind !== "hw_tapq");
     expect(world.refusesCall(call, done, disabling)).toBe(true);
   });
+});
+
+describe("QUEUE-6: a queue whose mdev may have lost its guest", () => {
+  const lines = (...freed: readonly ApEffect[]): readonly ApEffect[] => [
+    zapq("0405", 0x80000000),
+    reset("0405", 0, 0x80000000),
+    ...freed,
+    queueRemove("0405"),
+  ];
+
+  test("dynamic-v12: what is freed shows whether it has", () => {
+    const { world } = enabled("dynamic-v12");
+    const guest = world.guestAt(G);
+    // It is not in the shadow, so that no commit tells.
+    Object.assign(world.mdev(), { kvm: oneOf([guest, null]), shApm: noBits });
+    const freed = [unregister(3), unpin(keyOf("dynamic-v12", NIB_A))];
+    const call: ApCall = { kind: "queue-remove", apqn: 0x0405 };
+    expect(world.refusesCall(call, done, lines(...freed))).toBe(false);
+    world.explain(operationOf(call, done, lines()));
+    expect(world.ledger().leaks).toEqual(["isc 3 QUEUE-6", `pin ${keyOf("dynamic-v12", NIB_A)} QUEUE-6`]);
+  });
+});
+
+test.each(V9)("%s: a request that was lost may have made a queue point to its mdev (AQIC-10)", (column) => {
+  const { world, device } = enabled(column);
+  world.explain(operationOf({ kind: "gap" }, done, []));
+  world.queue("0405").owner = null;
+  world.explain(operationOf({ kind: "gap" }, done, []));
+  const freed = [unregister(3), unpin(keyOf(column, NIB_A))];
+  const lines = ["0405", "0416", "0505", "0516"].flatMap((queue) =>
+    quietReset(column, queue, queue === "0405" ? freed : []),
+  );
+  const call: ApCall = { kind: "device-ioctl", device, request: "reset", command: "VFIO_DEVICE_RESET" };
+  expect(world.refusesCall(call, done, lines)).toBe(false);
 });
 
 test("dynamic-v12: a UUID that is used anew leaves its old queues pointing to the mdev that was (D12-4)", () => {
