@@ -1,5 +1,6 @@
 import { bytesOf, descriptorOf, iovecBytesOf, numberOf } from "../../event/arguments.js";
 import type { CallResult, SyscallEvent } from "../../event/event.js";
+import { fcntlOf, flagDuplicate, setFlag } from "../descriptor-flags.js";
 import type * as descriptors from "../descriptors.js";
 import type { ObservedResult } from "../operation.js";
 import type * as tasks from "../tasks.js";
@@ -80,8 +81,7 @@ export class SyscallDecoder {
     const open: Handler = (event, task) => this.open(event, task, undefined, event.args[0], event.args[1]);
     const openat: Handler = (event, task) => this.open(event, task, event.args[0], event.args[1], event.args[2]);
     const duplicate: Handler = (event, task) => this.duplicate(event, task);
-    const fcntl: Handler = (event, task) =>
-      event.args[1]?.startsWith("F_DUPFD") === true ? this.duplicate(event, task) : undefined;
+    const fcntl: Handler = (event, task) => this.fcntl(event, task);
     const readLink: Handler = (event) => this.readLink(event);
     const clone: Handler = (event, task) => this.clone(event, task);
     const exec: Handler = (event, task) => (succeeded(event.result) ? closingAll(this.exec(task)) : undefined);
@@ -320,7 +320,20 @@ export class SyscallDecoder {
     if (fd === undefined) return undefined;
     const file = this.fileOf(event.args[0], task.process);
     const before = file === undefined ? task.process.files.close(fd) : task.process.files.put(fd, file);
+    flagDuplicate(task.process.files, fd, event);
     return before === undefined ? undefined : closing(before);
+  }
+
+  private fcntl(event: SyscallEvent, task: Task): DecodedCall | undefined {
+    switch (fcntlOf(event)) {
+      case "duplicate":
+        return this.duplicate(event, task);
+      case "flag":
+        this.fileOf(event.args[0], task.process);
+        return setFlag(task.process.files, event);
+      case undefined:
+        return undefined;
+    }
   }
 
   private readLink(event: SyscallEvent): DecodedCall | undefined {

@@ -1,5 +1,6 @@
 import { bytesOf, descriptorOf, numberOf } from "../../event/arguments.js";
 import type { CallResult, SyscallEvent } from "../../event/event.js";
+import { fcntlOf, flagDuplicate, setFlag } from "../descriptor-flags.js";
 import type { TaskTable } from "../tasks.js";
 import { mapCall, readCall, writeCall } from "./accesses.js";
 import {
@@ -23,7 +24,6 @@ import { decodeIrqSetHeader, irqSetData, u32 } from "./structures.js";
 import { Transfers } from "./transfers.js";
 
 const EFD_SEMAPHORE = 1;
-const F_SETFD = 2;
 
 /**
  * Reads system calls: follows descriptors and tells which calls are operations of the model. `enter` looks at a call
@@ -344,29 +344,19 @@ export class SyscallDecoder {
     const fd = returned(event.result);
     if (fd === undefined) return undefined;
     const replaced = this.descriptors.duplicate(task, fd, this.descriptors.fileOf(event.args[0], task), lowest);
-    // A duplicate has a flag of its own.
-    task.process.files.setCloseOnExec(
-      fd,
-      event.args.some((arg) => arg.includes("CLOEXEC")),
-    );
+    flagDuplicate(task.process.files, fd, event);
     return replaced === undefined ? undefined : closing([replaced], false);
   }
 
   private fcntl(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
-    const command = event.args[1] ?? "";
-    const number = command.startsWith("F_") ? undefined : numberOf(command);
-    if (command === "F_SETFD" || number === F_SETFD) return this.setCloseOnExec(event, task);
-    const duplicates = command.startsWith("F_DUPFD") || number === 0 || number === 1030;
-    if (!duplicates) return undefined;
-    return this.duplicate(event, task, numberOf(event.args[2] ?? "") === 0);
-  }
-
-  private setCloseOnExec(event: SyscallEvent, task: PlatformTask): undefined {
-    const fd = descriptorOf(event.args[0] ?? "")?.fd;
-    if (fd === undefined || event.result?.kind !== "value") return undefined;
-    const flags = event.args[2] ?? "";
-    task.process.files.setCloseOnExec(fd, flags.includes("FD_CLOEXEC") || (numberOf(flags) ?? 0) % 2 === 1);
-    return undefined;
+    switch (fcntlOf(event)) {
+      case "duplicate":
+        return this.duplicate(event, task, numberOf(event.args[2] ?? "") === 0);
+      case "flag":
+        return setFlag(task.process.files, event);
+      case undefined:
+        return undefined;
+    }
   }
 
   private close(event: SyscallEvent, task: PlatformTask): DecodedCall | undefined {
