@@ -8,7 +8,7 @@ import { forgetTask, guestByVm, guestName, guestOf, mayBeAnother, newGuest, poin
 import { addLeak, countRef, KVM_13, leakRef } from "./ledger.js";
 import { mdevAt } from "./mdevs.js";
 import { aqicRule, configRule, V9_V12, V61 } from "./profile.js";
-import { resetMdev } from "./reset.js";
+import { resetMdev } from "./reset-set.js";
 import { learnFromStart } from "./shadow-seen.js";
 import { initShadow } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev } from "./state.js";

@@ -19,7 +19,7 @@ import { closeGroup, groupAt } from "./groups.js";
 import { guestByPointer, guestName, guestOf, newGuest } from "./guests.js";
 import { mdevAt } from "./mdevs.js";
 import { ALL, aqicRule, V9_V12, V61 } from "./profile.js";
-import { RST_7, resetMdev } from "./reset.js";
+import { RST_7, resetMdev } from "./reset-set.js";
 import { type ApState, DeviceFile, type Group, type Guest, type Mdev } from "./state.js";
 import { isTainted } from "./tainted.js";
 import { takeEffects } from "./unrecorded.js";

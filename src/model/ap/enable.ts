@@ -125,8 +125,11 @@ export const NIB_6 = aqicRule(
 /** Status words that handler V makes itself (AQIC-8, NIB-2, GISC-4). */
 export const madeStatus = (rc: number): number => rc << 16;
 
-/** Return codes of a pin that failed (NIB-4): EINVAL, ENODEV, EPERM, EFAULT, ENOMEM, EBUSY, EACCES, ENOTTY. */
-const PIN_FAILURES: ReadonlySet<number> = new Set([-22, -19, -1, -14, -12, -16, -13, -25]);
+/**
+ * Return codes of a pin that failed (NIB-4): EINVAL, ENODEV, EPERM, EFAULT, ENOMEM, EBUSY, EACCES, ENOTTY; and EINTR and
+ * EAGAIN, which the spec does not list: 5.3 allows every errno, and a task that is being killed gets them.
+ */
+const PIN_FAILURES: ReadonlySet<number> = new Set([-22, -19, -1, -14, -12, -16, -13, -25, -4, -11]);
 /** A guest without a GISA (GISC-1). */
 const ENODEV = -19;
 

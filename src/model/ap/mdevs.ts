@@ -3,7 +3,7 @@ import { is, isKnown, type Known, OneOf, oneOf, unknown } from "../core/known.js
 import type { Trial } from "../core/trial.js";
 import { parseNumber } from "./numbers.js";
 import { aqicRule, configRule } from "./profile.js";
-import { resetMdev } from "./reset.js";
+import { resetMdev } from "./reset-set.js";
 import { type ApState, Mdev } from "./state.js";
 import { type AttributeWrite, stored, stringOf } from "./store.js";
 

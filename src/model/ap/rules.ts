@@ -31,6 +31,7 @@ import * as queues from "./queues.js";
 import * as read from "./read.js";
 import * as reset from "./reset.js";
 import * as resetRules from "./reset-rules.js";
+import * as resetSet from "./reset-set.js";
 import * as revise from "./revise.js";
 import * as scan from "./scan.js";
 import * as shadowV12 from "./shadow-v12.js";
@@ -74,6 +75,7 @@ export const apRules: readonly Rule[] = [
   read,
   reset,
   resetRules,
+  resetSet,
   revise,
   scan,
   shadowV12,
