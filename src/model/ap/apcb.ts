@@ -178,6 +178,16 @@ export function commitIf(x: Trial, s: ApState, m: Mdev, changed: Tri, before: Sh
   return changed;
 }
 
+/** As {@link commitIf}, where it is not known whether the shadow was computed anew at all. */
+export function commitPerhaps(x: Trial, s: ApState, m: Mdev, changed: Tri, before: ShadowBefore): void {
+  const outcome = commitIf(x, s, m, and("unknown", changed), before);
+  if (outcome === true) return;
+  const keep = (computed: Bits, old: Bits): Bits => (outcome === false ? old : joinBits(computed, old));
+  s.journal.set(m, "shApm", keep(m.shApm, before.apm));
+  s.journal.set(m, "shAqm", keep(m.shAqm, before.aqm));
+  s.journal.set(m, "shAdm", keep(m.shAdm, before.adm));
+}
+
 /**
  * In a scan, what is seen next may be the commit of a later queue, or of the completion: it is where lines of queues stand
  * before it whose turn has not come.

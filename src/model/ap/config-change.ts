@@ -1,7 +1,7 @@
 import * as mask from "../../event/mask.js";
 import { apqnText } from "../../operation/ap/attribute.js";
 import type { ApMasks } from "../../operation/ap/effect.js";
-import { Bits, difference, exactly, intersection, intersects, same, unknownBits } from "../core/bits.js";
+import { Bits, difference, exactly, has, intersection, intersects, same, unknownBits } from "../core/bits.js";
 import { and, is, isKnown, not, or, type Tri } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { adoptStrangers, commitIf, masked, shadowOf } from "./apcb.js";
@@ -155,7 +155,7 @@ function removeFrom(x: Trial, s: ApState, m: Mdev, old: ApMasks, now: ApMasks): 
 
 /** CFG-3, CFG-4. */
 function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks, told: boolean): void {
-  let apm = mask.minus(now.apm, old.apm);
+  const apm = mask.minus(now.apm, old.apm);
   const aqm = mask.minus(now.aqm, old.aqm);
   const adm = mask.minus(now.adm, old.adm);
   if (mask.isEmpty(apm) && mask.isEmpty(aqm) && mask.isEmpty(adm)) return;
@@ -163,15 +163,31 @@ function add(x: Trial, s: ApState, old: ApMasks, now: ApMasks, told: boolean): v
   let any = not(is(s.host.hiddenMdevs, 0));
   for (const m of newestFirst(x, s)) any = or(any, is(m.present, true));
   if (any === false) return;
-  apm = filterByType(x, apm, aqm, told ? any : "unknown");
+  const unseen = !mask.isEmpty(aqm) && !x.certain("hw_tapq") && x.peek("hw_tapq") === undefined;
+  const added = unseen ? filterUnseen(x, s, apm) : filterByType(x, apm, aqm, told ? any : "unknown");
   for (const m of newestFirst(x, s)) {
-    s.journal.set(m, "apmAdd", intersection(m.apm, exactly(apm)));
+    s.journal.set(m, "apmAdd", intersection(m.apm, exactly(added)));
     s.journal.set(m, "aqmAdd", intersection(m.aqm, exactly(aqm)));
     s.journal.set(m, "admAdd", intersection(m.adm, exactly(adm)));
   }
 }
 
-/** CFG-4: only what the TAPQs show can take an adapter out; without their lines none is. `any`: whether there are mdevs. */
+/** Of more adapters than this it is not tried one by one which of them a test took out. */
+const TRIED = 3;
+
+/** CFG-4 without lines of the TAPQs: any adapter may be out. It makes a difference where an mdev has it assigned. */
+function filterUnseen(x: Trial, s: ApState, added: mask.Mask): mask.Mask {
+  const mdevs = newestFirst(x, s);
+  const assigned = mask.bitsOf(added).filter((apid) => mdevs.some((m) => has(m.apm, apid) !== false));
+  let apm = added;
+  const none = assigned.length > TRIED && x.choose(2) === 0;
+  for (const apid of none ? [] : assigned) {
+    if (assigned.length > TRIED || x.choose(2) === 1) apm = mask.withoutBit(apm, apid);
+  }
+  return apm;
+}
+
+/** CFG-4: what the TAPQs show takes an adapter out. `any`: whether there are mdevs. */
 function filterByType(x: Trial, added: mask.Mask, domains: mask.Mask, any: Tri): mask.Mask {
   let apm = added;
   for (const apid of mask.bitsOf(added)) {

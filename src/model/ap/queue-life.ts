@@ -2,7 +2,7 @@ import { apqnText } from "../../operation/ap/attribute.js";
 import { has, isEmpty, joinBits, remove as removeBit } from "../core/bits.js";
 import { and, is, isKnown, type Known, not, or, type Tri, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
-import { adoptStrangers, commitIf, refilter, type ShadowBefore, shadowOf } from "./apcb.js";
+import { adoptStrangers, commitIf, commitPerhaps, refilter, shadowOf } from "./apcb.js";
 import { free, freeIfSeen } from "./free.js";
 import { guestName } from "./guests.js";
 import { clearSaved, leakRef, leakSaved } from "./ledger.js";
@@ -203,8 +203,8 @@ function plug(x: Trial, s: ApState, m: Mdev, queue: Queue, certain: boolean): vo
       ? or(tryAdapter(x, s, m, queue.apid), tryDomain(x, s, m, queue.apqi))
       : refilter(x, s, m);
   const plugged = certain && waits === false;
-  const outcome = commitIf(x, s, m, plugged ? changed : and("unknown", changed), before);
-  if (!plugged && outcome === "unknown") joinShadow(s, m, before);
+  if (plugged) commitIf(x, s, m, changed, before);
+  else commitPerhaps(x, s, m, changed, before);
   if (plugged && s.parameters.profile === "linux-6.1") learnPassed(s, m);
 }
 
@@ -212,12 +212,6 @@ function plug(x: Trial, s: ApState, m: Mdev, queue: Queue, certain: boolean): vo
 function isAwaited(s: ApState, m: Mdev, queue: Queue): Tri {
   if (s.parameters.profile !== "dynamic-v12") return not(and(isEmpty(m.apmAdd), isEmpty(m.aqmAdd)));
   return or(has(s.host.apAdd, queue.apid), has(s.host.aqAdd, queue.apqi));
-}
-
-/** The shadow is what it was, or what was computed. */
-function joinShadow(s: ApState, m: Mdev, before: ShadowBefore): void {
-  s.journal.set(m, "shApm", joinBits(m.shApm, before.apm));
-  s.journal.set(m, "shAqm", joinBits(m.shAqm, before.aqm));
 }
 
 /** A queue object as the probe makes it; `madeNow`: by a scan, which made the device itself. */
