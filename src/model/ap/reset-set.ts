@@ -121,7 +121,7 @@ export function resetQueues(x: Trial, s: ApState, candidates: readonly Candidate
       else if (table !== undefined) learnNotLinked(s, table, next.queue);
       continue;
     }
-    if (!next.certain && table !== undefined) learnLinked(s, table, next.queue);
+    if (!next.certain && table !== undefined && !x.lossy) learnLinked(s, table, next.queue);
     const rc = resetOne(x, s, next.queue, implied);
     if (rc === undefined) answer = doubtful(answer);
     else if (rc !== 0) answer = rc;
