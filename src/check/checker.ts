@@ -90,7 +90,7 @@ export class Checker<S extends ModelState> {
         `${unexplainedLogs} lines of the debug log speak against the other recorders: ${logPlaces.join(", ")}`,
       );
     }
-    const ended = this.lastLines.note((event) => this.findings.placeOf(event));
+    const ended = this.recorders.both ? this.lastLines.note((event) => this.findings.placeOf(event)) : undefined;
     if (ended !== undefined) notes.push(ended);
     for (const [message, { count, line, rules }] of this.remarks) {
       notes.push(`${message} (${rules}): ${count === 1 ? "once" : `${count} times`}, first at ${line}`);
@@ -125,7 +125,7 @@ export class Checker<S extends ModelState> {
     if (this.options.gathersRules === true) {
       for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
     }
-    this.lastLines.meet(operation);
+    if (this.lastLines.waits) this.lastLines.meet(operation);
     if (settled.cut) this.cut++;
     for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;

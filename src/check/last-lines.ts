@@ -10,17 +10,15 @@ type Recorder = "calls" | "probes";
  * first contradiction, the report says so: it can be the end of that recorder and no fault of the kernel.
  */
 export class LastLines {
-  /** Number of the operation that a recorder showed last; 0 where it showed none. */
-  private readonly last: Record<Recorder, number> = { calls: 0, probes: 0 };
   /** The operation that contradicted the model first, and whose lines would have explained it. */
   private first: { readonly operation: Operation; readonly missed: Recorder } | undefined;
+  /** Which recorders showed a later operation. */
+  private readonly wentOn: Record<Recorder, boolean> = { calls: false, probes: false };
 
   /** The next operation, before it is looked at whether it contradicts the model. */
-  meet(operation: Operation): void {
-    const { event, effects, number } = operation;
-    if (event.kind === "syscall") this.last.calls = number;
-    if (ofProbe(event) || (effects.length > 0 && effects.some((seen) => ofProbe(seen.event))))
-      this.last.probes = number;
+  meet({ event, effects }: Operation): void {
+    if (event.kind === "syscall") this.wentOn.calls = true;
+    if (ofProbe(event) || effects.some((seen) => ofProbe(seen.event))) this.wentOn.probes = true;
   }
 
   /** A contradiction; a wrong answer of a call is one whatever else was recorded. */
@@ -31,12 +29,16 @@ export class LastLines {
     this.first = { operation, missed };
   }
 
-  /** For the report; undefined where both recorders went on, or one of them did not run. `place` names a line. */
+  /** Whether anything contradicted the model: before that nobody needs to know who went on. */
+  get waits(): boolean {
+    return this.first !== undefined;
+  }
+
+  /** For the report, where both recorders ran; undefined where the one that is missed went on. `place` names a line. */
   note(place: (event: Event) => string): string | undefined {
-    const { first, last } = this;
-    if (first === undefined || last.calls === 0 || last.probes === 0) return undefined;
-    const { operation, missed } = first;
-    if (last[missed] > operation.number) return undefined;
+    if (this.first === undefined) return undefined;
+    const { operation, missed } = this.first;
+    if (this.wentOn[missed]) return undefined;
     const ended = missed === "probes" ? "the probes" : "strace";
     return `no line of ${ended} comes after the first divergence, at ${place(operation.event)}: it can be that only this recorder had ended`;
   }

@@ -7,10 +7,13 @@ import type { Observability } from "../model/core/observability.js";
  */
 export class Recorders implements Observability {
   readonly syscalls: boolean;
+  /** Calls and probe lines were recorded: there is one recorder that can have ended before the other. */
+  readonly both: boolean;
   private readonly probes = new Set<string>();
 
   constructor(sources: readonly Source[]) {
     this.syscalls = sources.some((source) => source.format === "strace");
+    this.both = this.syscalls && sources.some((source) => source.format === "ftrace");
     for (const source of sources) for (const name of source.probes ?? []) this.probes.add(name);
   }
 
