@@ -53,3 +53,8 @@ test("the captures that are shipped stay below 15 MB", () => {
   expect(size).toBeGreaterThan(0);
   expect(size).toBeLessThan(15_000_000);
 });
+
+// npx links it once for a place, and does not look at it again when it was built anew there.
+test("the build makes a command that can be run", () => {
+  expect(statSync(join(root, "dist/cli/main.js")).mode & 0o111).toBe(0o111);
+});
