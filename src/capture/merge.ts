@@ -1,4 +1,4 @@
-import type { Event } from "../event/event.js";
+import { type Event, isEarlier } from "../event/event.js";
 
 /** Events handed on at a time. What waits survives the collections of short-lived objects, and costs a copy at each. */
 const BATCH = 512;
@@ -66,17 +66,13 @@ class Head {
       this.at += 1;
       if (this.at >= batch.length) return true;
       this.readTime();
-    } while (out.length < BATCH && (otherWinsTies ? isBefore(this, other) : !isBefore(other, this)));
+    } while (out.length < BATCH && (otherWinsTies ? isEarlier(this, other) : !isEarlier(other, this)));
     return false;
   }
 
   async close(): Promise<void> {
     await this.#batches.return?.();
   }
-}
-
-function isBefore(a: Head, b: Head): boolean {
-  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos < b.nanos);
 }
 
 /**
@@ -125,11 +121,11 @@ function advance(heads: readonly Head[], out: Event[]): Head | undefined {
     for (const head of heads) {
       if (first === undefined) {
         first = head;
-      } else if (isBefore(head, first)) {
+      } else if (isEarlier(head, first)) {
         second = first;
         secondWinsTies = true;
         first = head;
-      } else if (second === undefined || isBefore(head, second)) {
+      } else if (second === undefined || isEarlier(head, second)) {
         second = head;
         secondWinsTies = false;
       }

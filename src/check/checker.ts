@@ -125,7 +125,7 @@ export class Checker<S extends ModelState> {
     if (this.options.gathersRules === true) {
       for (const rules of trial.cited) for (const rule of rules) this.reachedRules.add(rule);
     }
-    if (this.lastLines.waits) this.lastLines.meet(operation);
+    this.lastLines.meet(operation);
     if (settled.cut) this.cut++;
     for (const { event } of trial.hints) this.findings.unexplainedLog(event);
     const divergent = mismatches !== undefined;

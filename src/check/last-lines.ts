@@ -15,8 +15,10 @@ export class LastLines {
   /** Which recorders showed a later operation. */
   private readonly wentOn: Record<Recorder, boolean> = { calls: false, probes: false };
 
-  /** The next operation, before it is looked at whether it contradicts the model. */
-  meet({ event, effects }: Operation): void {
+  /** The next operation, before it is looked at whether it contradicts the model: until one has, nobody needs to know. */
+  meet(operation: Operation): void {
+    if (this.first === undefined) return;
+    const { event, effects } = operation;
     if (event.kind === "syscall") this.wentOn.calls = true;
     if (ofProbe(event) || effects.some((seen) => ofProbe(seen.event))) this.wentOn.probes = true;
   }
@@ -27,11 +29,6 @@ export class LastLines {
     // A call without a line that it must have; or lines of a call that is not there.
     const missed = operation.event.kind === "syscall" && event === undefined ? "probes" : "calls";
     this.first = { operation, missed };
-  }
-
-  /** Whether anything contradicted the model: before that nobody needs to know who went on. */
-  get waits(): boolean {
-    return this.first !== undefined;
   }
 
   /** For the report, where both recorders ran; undefined where the one that is missed went on. `place` names a line. */

@@ -11,6 +11,10 @@ export interface Stamp {
   readonly nanos: number;
 }
 
+export function isEarlier(a: Stamp, b: Stamp): boolean {
+  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos < b.nanos);
+}
+
 interface EventBase {
   /** Index of the source within its capture. */
   readonly source: number;

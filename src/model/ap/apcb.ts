@@ -231,11 +231,12 @@ export function adoptStrangers(x: Trial, s: ApState): void {
 /** One apcb_set with the shadow for the guest that the mdev has. */
 export function commit(x: Trial, s: ApState, m: Mdev): void {
   const next = x.peek("apcb_set");
-  // What made the shadow is asked for where another one is seen.
-  const made = next !== undefined && setDiffers(s, m, next) === undefined ? [] : x.rules.filter(isShadowRule);
+  const difference = next === undefined ? undefined : setDiffers(s, m, next);
+  // What made the shadow is asked for where it is not what is seen.
+  const made = next !== undefined && difference === undefined ? [] : x.rules.filter(isShadowRule);
   const seen = x.expect(
     "apcb_set",
-    (effect) => setDiffers(s, m, effect),
+    () => difference,
     () => `apcb_set ${shadowText(m)}`,
     ...made,
     APCB_7,

@@ -13,7 +13,7 @@ import { learnFromStart } from "./shadow-seen.js";
 import { initShadow } from "./shadow-v12.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { Hang } from "./table.js";
-import { forgetLedger, forgetReset } from "./widen.js";
+import { blurMasks, forgetLedger, forgetReset } from "./widen.js";
 
 export const MDEV_6 = configRule(
   "MDEV-6",
@@ -337,7 +337,7 @@ function loseHook(s: ApState, guest: Guest, m: Mdev): void {
 /** The guest may have stopped. */
 export function mayLoseHook(s: ApState, guest: Guest, hook: Mdev): void {
   s.journal.set(guest, "hook", oneOf<Mdev | null>([hook, null]));
-  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
+  blurMasks(s, guest);
 }
 
 /** A VM descriptor was made. */

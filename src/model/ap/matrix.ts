@@ -9,6 +9,7 @@ import { ALL, configRule, V9, V12 } from "./profile.js";
 import { queueAt } from "./queues.js";
 import type { ApState, Guest, Mdev, Queue } from "./state.js";
 import { type AttributeWrite, stringOf } from "./store.js";
+import { forgetMatrix } from "./widen.js";
 
 export const ASG_2 = configRule(
   "ASG-2",
@@ -100,8 +101,7 @@ function unknownStore(x: Trial, s: ApState, m: Mdev, _call: AttributeWrite, rule
 /** After a store that nobody recorded fully, the matrix of the mdev can be anything, and the shadow is what is seen. */
 function blurMatrix(x: Trial, s: ApState, m: Mdev): void {
   const before = shadowOf(m);
-  for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const)
-    s.journal.set(m, side, bits.unknownBits);
+  forgetMatrix(s, m);
   for (const queue of s.queues.values()) {
     s.journal.set(queue, "linked", unknown);
     s.journal.set(queue, "owner", unknown);

@@ -16,26 +16,46 @@ const outOfRange = { ok: false, errno: "ERANGE" } as const;
  * some number above every maximum, which is all that its users ask.
  */
 export function parseNumber(text: string): Parsed<number> {
-  let at = text.startsWith("+") ? 1 : 0;
-  const base = baseAt(text, at);
-  if (base === 16) at += 2;
-  const start = at;
+  const sign = text.startsWith("+") ? 1 : 0;
+  const digits = digitsAt(text, sign);
+  if (digits === undefined) return invalid;
+  if (digits.overflow) return outOfRange;
+  // At most one newline may follow.
+  const end = text.startsWith("\n", digits.end) ? digits.end + 1 : digits.end;
+  return end === text.length ? { ok: true, value: digits.value } : invalid;
+}
+
+/** The digits of a number, base 0. */
+interface Digits {
+  /** Behind the last of them. */
+  readonly end: number;
+  /** Modulo 2^64, and not exact above 2^53. */
+  readonly value: number;
+  /** The number does not fit in 64 bits. */
+  readonly overflow: boolean;
+}
+
+/** The digits at `start`, behind `0x` where that counts; undefined where there are none. */
+function digitsAt(text: string, start: number): Digits | undefined {
+  const base = baseAt(text, start);
+  const begin = base === 16 ? start + 2 : start;
   let value = 0;
+  let at = begin;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
-    if (at - start === SHORT) return parseLong(text, start, base);
+    if (at - begin === SHORT) return longDigits(text, begin, base);
     value = value * base + digit;
   }
-  return at === start ? invalid : endedAt(text, at, value);
+  return at === begin ? undefined : { end: at, value, overflow: false };
 }
 
-/** The same of a number whose digits begin at `start`, in two halves of 32 bits: exact up to 2^64, where one number alone is not. */
-function parseLong(text: string, start: number, base: number): Parsed<number> {
+/** The same of more digits, in two halves of 32 bits: exact up to 2^64, where one number alone is not. */
+function longDigits(text: string, begin: number, base: number): Digits {
   let hi = 0;
   let lo = 0;
   let overflow = false;
-  let at = start;
+  let at = begin;
   for (; at < text.length; at++) {
     const digit = hexDigit(text.charCodeAt(at));
     if (digit < 0 || digit >= base) break;
@@ -45,16 +65,10 @@ function parseLong(text: string, start: number, base: number): Parsed<number> {
     hi = hi * base + carry;
     if (hi >= HALF) {
       overflow = true;
-      hi = 0;
+      hi -= Math.floor(hi / HALF) * HALF;
     }
   }
-  return overflow ? outOfRange : endedAt(text, at, hi * HALF + lo);
-}
-
-/** At most one newline may follow the digits. */
-function endedAt(text: string, at: number, value: number): Parsed<number> {
-  const end = text.startsWith("\n", at) ? at + 1 : at;
-  return end === text.length ? { ok: true, value } : invalid;
+  return { end: at, value: hi * HALF + lo, overflow };
 }
 
 /** Base of the number that begins at `at`: `0x` counts only where a hex digit follows (2.4). */
@@ -95,18 +109,19 @@ function parseAbsolute(text: string): Parsed<Mask> {
   return at === text.length ? { ok: true, value: mask } : invalid;
 }
 
+/** Numbers are taken modulo 2^64: an overflow is not noticed (2.5). */
 function parseRelative(text: string, current: Mask): Parsed<Mask> {
   const mask = wordsOf(current);
   let at = 0;
   while (at < text.length) {
     const sign = text.charCodeAt(at);
     if (sign !== 0x2b && sign !== 0x2d) return invalid;
-    const first = wrappedNumber(text, at + 1);
+    const first = digitsAt(text, at + 1);
     if (first === undefined || first.value >= BITS) return invalid;
     at = first.end;
     let last = first.value;
     if (text.startsWith("-", at)) {
-      const second = wrappedNumber(text, at + 1);
+      const second = digitsAt(text, at + 1);
       if (second === undefined || second.value >= BITS || second.value < first.value) return invalid;
       last = second.value;
       at = second.end;
@@ -116,32 +131,6 @@ function parseRelative(text: string, current: Mask): Parsed<Mask> {
     while (text.startsWith(",", at) || text.startsWith("\n", at)) at++;
   }
   return { ok: true, value: mask };
-}
-
-/** An unsigned number, base 0, modulo 2^64 (2.5: overflow is not noticed); what is no bit of a mask comes out as {@link BITS}. */
-function wrappedNumber(text: string, start: number): { value: number; end: number } | undefined {
-  const base = baseAt(text, start);
-  const begin = base === 16 ? start + 2 : start;
-  let value = 0;
-  let at = begin;
-  for (; at < text.length; at++) {
-    const digit = hexDigit(text.charCodeAt(at));
-    if (digit < 0 || digit >= base) break;
-    if (at - begin === SHORT) return wrappedLong(text, begin, base);
-    value = value * base + digit;
-  }
-  return at === begin ? undefined : { value: Math.min(value, BITS), end: at };
-}
-
-function wrappedLong(text: string, begin: number, base: number): { value: number; end: number } {
-  let value = 0n;
-  let at = begin;
-  for (; at < text.length; at++) {
-    const digit = hexDigit(text.charCodeAt(at));
-    if (digit < 0 || digit >= base) break;
-    value = BigInt.asUintN(64, value * BigInt(base) + BigInt(digit));
-  }
-  return { value: value < BITS ? Number(value) : BITS, end: at };
 }
 
 /** A lenient scan of a decimal (BUS-4, BUS-7): blanks, a signed decimal, anything after it. Undefined: no number. */

@@ -1,4 +1,4 @@
-import type { Stamp } from "../../event/event.js";
+import { isEarlier } from "../../event/event.js";
 import { type ApCall, isApCall } from "../../operation/ap/call.js";
 import type { ObservedEffect, Operation } from "../../operation/operation.js";
 import type { Interleaved } from "../core/model.js";
@@ -68,8 +68,4 @@ function isBefore(a: ObservedEffect, b: ObservedEffect): boolean {
   const { time: first, source } = a.event;
   const { time: second } = b.event;
   return first !== undefined && second !== undefined && source === b.event.source && isEarlier(first, second);
-}
-
-function isEarlier(a: Stamp, b: Stamp): boolean {
-  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos < b.nanos);
 }

@@ -1,10 +1,9 @@
-import { unknownBits } from "../core/bits.js";
 import { isKnown, unknown } from "../core/known.js";
 import type { Trial } from "../core/trial.js";
 import { parseNumber } from "./numbers.js";
 import type { ApState, Guest, Mdev } from "./state.js";
 import { type AttributeWrite, stringOf } from "./store.js";
-import { forgetLedger } from "./widen.js";
+import { blurMasks, forgetLedger, forgetMatrix, forgetReset } from "./widen.js";
 
 /**
  * A call on an mdev whose memory a defect of the profile corrupted (ASG-6, D12-11): nothing of it is judged, and what it
@@ -37,11 +36,10 @@ function blur(s: ApState, m: Mdev): void {
   for (const guest of s.guests.values()) if (guest === m.kvm || guest.hook === m) blurGuest(s, guest);
   for (const queue of s.queues.values()) {
     if (queue.linked !== m && queue.owner !== m) continue;
-    for (const field of ["linked", "owner", "savedIsc", "savedNib", "heldBy", "irq", "resetRc"] as const) {
-      journal.set(queue, field, unknown);
-    }
+    for (const field of ["linked", "owner"] as const) journal.set(queue, field, unknown);
+    forgetReset(s, queue);
   }
-  for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const) journal.set(m, side, unknownBits);
+  forgetMatrix(s, m);
   journal.set(m, "kvm", unknown);
   if (isKnown(m.open)) journal.set(m, "open", unknown);
 }
@@ -49,6 +47,6 @@ function blur(s: ApState, m: Mdev): void {
 function blurGuest(s: ApState, guest: Guest): void {
   s.journal.set(guest, "hook", unknown);
   s.journal.set(guest, "refs", unknown);
-  for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
+  blurMasks(s, guest);
   forgetLedger(s, guest);
 }

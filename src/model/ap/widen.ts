@@ -159,7 +159,7 @@ function widenCalls(x: Trial, s: ApState): void {
   }
   for (const m of s.mdevs.values()) {
     journal.set(m, "present", unknown);
-    for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const) journal.set(m, side, unknownBits);
+    forgetMatrix(s, m);
     if (!told) journal.set(m, "kvm", unknown);
     journal.set(m, "open", unknown);
   }
@@ -203,7 +203,13 @@ function widenResets(s: ApState): void {
   forgetLedgers(s);
 }
 
-function blurMasks(s: ApState, guest: Guest): void {
+/** Matrix and shadow of an mdev are not known. */
+export function forgetMatrix(s: ApState, m: Mdev): void {
+  for (const side of ["apm", "aqm", "adm", "shApm", "shAqm", "shAdm"] as const) s.journal.set(m, side, unknownBits);
+}
+
+/** What a guest runs with is not known. */
+export function blurMasks(s: ApState, guest: Guest): void {
   for (const side of ["apm", "aqm", "adm"] as const) s.journal.set(guest, side, unknownBits);
 }
 

@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { renderState } from "../../../../src/model/ap/render.js";
 import type { ApCall, DeviceRef, VmRef } from "../../../../src/operation/ap/call.js";
-import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { COMMON_QUEUES, type Column, done, failed, isOld, isV9, OLD, operationOf, value, World } from "./host.js";
+import { COMMON_QUEUES, type Column, done, failed, isV9, OLD, operationOf, value, World } from "./host.js";
 import {
-  apcbClear,
   apcbSet,
   aqic,
   aqicOf,
@@ -26,32 +24,19 @@ import {
   APM,
   AQM,
   attachLines,
+  closeCall,
+  closeLines,
   common,
   deviceOf,
   enable,
+  guestSet,
   keyOf,
   LAST_TAPQ,
   makeMdev,
   makeVm,
   openCall,
   openGroup,
-  quietReset,
 } from "./setting.js";
-
-const HASH_ORDER = ["0405", "0516", "0416", "0505"];
-const MATRIX_ORDER = ["0405", "0416", "0505", "0516"];
-
-function closeLines(column: Column, freed: readonly ApEffect[]): readonly ApEffect[] {
-  const order = isOld(column) ? MATRIX_ORDER : HASH_ORDER;
-  const resets = order.flatMap((queue) => quietReset(column, queue, queue === "0405" ? freed : []));
-  return [apcbClear(), ...resets, unsetKvm()];
-}
-
-const closeCall = (device: DeviceRef): ApCall => ({ kind: "device-close", device });
-
-function guestSet(vm: VmRef, change: "add" | "remove"): ApCall {
-  return { kind: "guest-set", vm, change };
-}
 
 /** The masks that the guest runs with, in the JSON form of the state. */
 function crycb(world: World): { readonly apm: string; readonly aqm: string } {

@@ -1,41 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { Guest } from "../../../../src/model/ap/state.js";
 import { oneOf } from "../../../../src/model/core/known.js";
-import type { ApCall, DeviceRef, VmRef } from "../../../../src/operation/ap/call.js";
-import type { ApEffect } from "../../../../src/operation/ap/effect.js";
-import { type Column, done, failed, isOld, OLD, operationOf, value, World } from "./host.js";
+import type { ApCall } from "../../../../src/operation/ap/call.js";
+import { done, failed, OLD, operationOf, value, World } from "./host.js";
+import { apcbSet, aqicOf, asksFor, exit, G, M, M2, NIB_A, pqapCall, setKvm, unpin, unregister } from "./lines.js";
 import {
-  apcbClear,
-  apcbSet,
-  aqicOf,
-  asksFor,
-  exit,
-  G,
-  M,
-  M2,
-  NIB_A,
-  pqapCall,
-  setKvm,
-  unpin,
-  unregister,
-  unsetKvm,
-} from "./lines.js";
-import { common, deviceOf, enable, makeMdev, makeVm, openCall, openGroup, quietReset } from "./setting.js";
-
-const HASH_ORDER = ["0405", "0516", "0416", "0505"];
-const MATRIX_ORDER = ["0405", "0416", "0505", "0516"];
-
-function closeLines(column: Column, freed: readonly ApEffect[]): readonly ApEffect[] {
-  const order = isOld(column) ? MATRIX_ORDER : HASH_ORDER;
-  const resets = order.flatMap((queue) => quietReset(column, queue, queue === "0405" ? freed : []));
-  return [apcbClear(), ...resets, unsetKvm()];
-}
-
-const closeCall = (device: DeviceRef): ApCall => ({ kind: "device-close", device });
-
-function guestSet(vm: VmRef, change: "add" | "remove"): ApCall {
-  return { kind: "guest-set", vm, change };
-}
+  closeCall,
+  closeLines,
+  common,
+  deviceOf,
+  enable,
+  guestSet,
+  makeMdev,
+  makeVm,
+  openCall,
+  openGroup,
+} from "./setting.js";
 
 describe("several descriptors, several groups", () => {
   test("linux-6.1: only the first open attaches, only the last close detaches (KVM-6, KVM-8)", () => {

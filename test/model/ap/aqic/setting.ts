@@ -3,6 +3,7 @@ import type { ApCall, DeviceRef, GroupRef, VmRef } from "../../../../src/operati
 import type { ApEffect } from "../../../../src/operation/ap/effect.js";
 import { type Column, done, type Explained, isOld, isV9, operationOf, type Setting, value, World } from "./host.js";
 import {
+  apcbClear,
   apcbSet,
   aqic,
   aqicOf,
@@ -16,6 +17,7 @@ import {
   reset,
   setKvm,
   tapq,
+  unsetKvm,
   zapq,
 } from "./lines.js";
 
@@ -129,4 +131,20 @@ export function quietReset(column: Column, queue: string, freed: readonly ApEffe
   if (column === "linux-6.1") return [...lines, ...freed, result];
   if (column === "dynamic-v12") return [...lines, result, ...freed];
   return [...lines, result, aqic(queue, "off", 0x80070000), tapq(queue, 0x80000000), ...freed];
+}
+
+const HASH_ORDER = ["0405", "0516", "0416", "0505"];
+const MATRIX_ORDER = ["0405", "0416", "0505", "0516"];
+
+/** The lines of the last close, of which the first queue frees something. */
+export function closeLines(column: Column, freed: readonly ApEffect[]): readonly ApEffect[] {
+  const order = isOld(column) ? MATRIX_ORDER : HASH_ORDER;
+  const resets = order.flatMap((queue) => quietReset(column, queue, queue === "0405" ? freed : []));
+  return [apcbClear(), ...resets, unsetKvm()];
+}
+
+export const closeCall = (device: DeviceRef): ApCall => ({ kind: "device-close", device });
+
+export function guestSet(vm: VmRef, change: "add" | "remove"): ApCall {
+  return { kind: "guest-set", vm, change };
 }
